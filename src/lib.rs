@@ -1,0 +1,27 @@
+//! Watches MongoDB over TLS: one connection a host, a Prometheus endpoint, uploads over HTTPS.
+//!
+//! ```text
+//!  monitoring-agent.config ──► config::Config
+//!                                  │
+//!                              app::build   binds the port · opens the spool · loads trust
+//!                                  │ spawns
+//!       ┌──────────────────────────┼──────────────────────────────────┐
+//!       ▼                          ▼                                  ▼
+//!  poller(host) × N            exporter ◄── scrape           upload(destination) × M ──► HTTPS
+//!   session = dial·TLS·hello·login  ▲ reads                         ▲ reads, own cursor
+//!       │ Sample                    │                               │
+//!       ├────────────► latest ──────┘                               │
+//!       └────────────► spool ───────────────────────────────────────┘
+//! ```
+//! Arrows never turn back. The modules stand in reading order, lowest layer first; what each may
+//! name is in ARCHITECTURE.md, and tests/it/architecture.rs holds them to it.
+
+pub mod secret;
+
+pub mod wire;
+
+pub mod config;
+pub mod tls;
+
+pub mod net;
+pub mod sample;

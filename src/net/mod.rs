@@ -1,0 +1,2 @@
+//! x
+pub use crate::tls::Report as HandshakeReport;

@@ -20,6 +20,8 @@ pub mod secret;
 
 pub mod wire;
 
+pub mod mongo;
+
 pub mod config;
 pub mod tls;
 

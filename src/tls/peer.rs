@@ -1,0 +1,222 @@
+//! One peer: its name, the policy towards it, and the handshake.
+
+use std::{
+    error::Error as StdError,
+    io,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use rustls::{
+    ClientConfig, ProtocolVersion,
+    client::Resumption,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::ServerName,
+    version,
+};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{
+    Fault, Negotiated, Report, Trust, TrustError, Trusts,
+    fault::Context,
+    verifier::{Seen, Verifier},
+};
+use crate::config::TlsPolicy;
+
+/// What `reqwest::ClientBuilder::tls_backend_preconfigured` takes.
+pub type HttpsConfig = ClientConfig;
+
+/// An encrypted connection.
+pub type TlsStream = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// The configured host cannot be looked for in a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "\"{0}\" is neither a DNS name nor an IP address that a certificate can be for (names with \
+     other letters than ASCII are written in punycode, as xn--…)"
+)]
+pub struct NameError(String);
+
+/// Which keys of the configuration a peer's policy comes from, for the words of its faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A MongoDB server.
+    Mongo,
+    /// A server that samples are sent to.
+    ManagementServer,
+}
+
+impl Role {
+    /// The key that names the trusted certificates.
+    fn trust_setting(self) -> &'static str {
+        match self {
+            Self::Mongo => "sslTrustedServerCertificates",
+            Self::ManagementServer => "sslTrustedMMSServerCertificate",
+        }
+    }
+}
+
+/// One server that the agent makes TLS connections to.
+#[derive(Debug)]
+pub struct Peer {
+    host: String,
+    role: Role,
+    name: ServerName<'static>,
+    policy: TlsPolicy,
+    trusts: Arc<Trusts>,
+    /// Made at the first handshake after the trusted certificates could be read.
+    ready: Mutex<Option<Ready>>,
+}
+
+#[derive(Clone, Debug)]
+struct Ready {
+    config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
+}
+
+impl Peer {
+    /// A peer by its DNS name or IP address (without brackets). Reads nothing yet.
+    ///
+    /// # Errors
+    /// [`NameError`] when no certificate could be for such a name.
+    pub fn new(
+        host: &str,
+        role: Role,
+        policy: &TlsPolicy,
+        trusts: &Arc<Trusts>,
+    ) -> Result<Self, NameError> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| NameError(host.to_owned()))?;
+        Ok(Self {
+            host: host.to_owned(),
+            role,
+            name,
+            policy: policy.clone(),
+            trusts: Arc::clone(trusts),
+            ready: Mutex::default(),
+        })
+    }
+
+    /// Loads the trusted certificates, unless that was done.
+    ///
+    /// # Errors
+    /// See [`TrustError`]; an empty system store is one when the certificate must be valid.
+    pub fn load(&self) -> Result<(), TrustError> {
+        self.ready().map(drop)
+    }
+
+    /// Makes the handshake. The future holds no state of its own: dropping it drops the socket.
+    ///
+    /// # Errors
+    /// See [`Fault`]; [`Peer::report`] tells what was seen up to then.
+    pub async fn handshake(&self, socket: TcpStream) -> Result<TlsStream, Fault> {
+        let Ready { config, verifier } = self.ready()?;
+        verifier.forget();
+        TlsConnector::from(config)
+            .connect(self.name.clone(), socket)
+            .await
+            .map_err(|error| self.fault(&verifier, &error))
+    }
+
+    /// What the last handshake showed; `stream` is its connection if it succeeded.
+    pub fn report(&self, stream: Option<&TlsStream>) -> Report {
+        let seen = match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(ready) => ready.verifier.seen(),
+            None => Seen::default(),
+        };
+        Report {
+            negotiated: stream.and_then(negotiated),
+            verification: seen.verification(),
+            chain: seen.chain,
+            anchor: seen.anchor,
+        }
+    }
+
+    /// The same verifier for an HTTPS client.
+    ///
+    /// # Errors
+    /// See [`Peer::load`].
+    pub fn https_config(&self) -> Result<HttpsConfig, TrustError> {
+        let mut config = ClientConfig::clone(&*self.ready()?.config);
+        config.alpn_protocols.clear();
+        Ok(config)
+    }
+
+    /// The TLS fault among the causes of an error of an HTTPS client; `None` when TLS is not what
+    /// failed, or the connection just ended.
+    pub fn https_fault(&self, error: &(dyn StdError + 'static)) -> Option<Fault> {
+        let ready = self.ready().ok()?;
+        let mut cause = Some(error);
+        while let Some(this) = cause {
+            if let Some(io) = this.downcast_ref::<io::Error>() {
+                match self.fault(&ready.verifier, io) {
+                    Fault::Closed => {}
+                    Fault::Peer(_) if io.get_ref().is_none() => {}
+                    fault => return Some(fault),
+                }
+            }
+            cause = this.source();
+        }
+        None
+    }
+
+    fn fault(&self, verifier: &Verifier, error: &io::Error) -> Fault {
+        let context = Context {
+            trust: verifier.trust(),
+            setting: self.role.trust_setting(),
+            peer: &self.host,
+        };
+        Fault::of(error, &verifier.seen(), &context)
+            .unwrap_or_else(|| Fault::Peer(error.to_string()))
+    }
+
+    fn ready(&self) -> Result<Ready, TrustError> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ready) = ready.as_ref() {
+            return Ok(ready.clone());
+        }
+        let trust = self.trusts.load(&self.policy.trust)?;
+        if trust.is_empty() && self.policy.require_valid {
+            return Err(TrustError::EmptySystemStore { setting: self.role.trust_setting() });
+        }
+        Ok(ready.insert(prepare(trust, self.policy.require_valid)).clone())
+    }
+}
+
+/// One for the process; no default is installed, so that nothing else can choose another.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+
+fn prepare(trust: Arc<Trust>, require_valid: bool) -> Ready {
+    let provider = Arc::clone(&PROVIDER);
+    let verifier = Arc::new(Verifier::new(trust, require_valid, Arc::clone(&provider)));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        .expect("aws-lc-rs has suites for both versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
+        .with_no_client_auth();
+    // A resumed session would skip the verifier, and with it the report; it saves 0.2 ms.
+    config.resumption = Resumption::disabled();
+    Ready { config: Arc::new(config), verifier }
+}
+
+fn negotiated(stream: &TlsStream) -> Option<Negotiated> {
+    let (_, connection) = stream.get_ref();
+    let version = match connection.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => "1.2",
+        ProtocolVersion::TLSv1_3 => "1.3",
+        _ => return None,
+    };
+    Some(Negotiated {
+        version,
+        cipher: connection
+            .negotiated_cipher_suite()?
+            .suite()
+            .as_str()
+            .unwrap_or("unknown")
+            // rustls says TLS13_…; the suite's registered name has no version in it.
+            .replacen("TLS13_", "TLS_", 1),
+        group: format!("{:?}", connection.negotiated_key_exchange_group()?.name()),
+    })
+}

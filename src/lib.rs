@@ -16,7 +16,11 @@
 //! Arrows never turn back. The modules stand in reading order, lowest layer first; what each may
 //! name is in ARCHITECTURE.md, and tests/it/architecture.rs holds them to it.
 
+pub mod backoff;
 pub mod secret;
+pub mod shutdown;
+pub mod status;
+pub mod telemetry;
 
 pub mod wire;
 

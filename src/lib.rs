@@ -31,3 +31,5 @@ pub mod tls;
 
 pub mod net;
 pub mod sample;
+
+pub mod collect;

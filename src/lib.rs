@@ -29,3 +29,6 @@ pub mod tls;
 
 pub mod net;
 pub mod sample;
+
+pub mod latest;
+pub mod spool;

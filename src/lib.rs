@@ -25,3 +25,5 @@ pub mod tls;
 
 pub mod net;
 pub mod sample;
+
+pub mod metrics;

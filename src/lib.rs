@@ -30,5 +30,7 @@ pub mod tls;
 pub mod net;
 pub mod sample;
 
+pub mod metrics;
+
 pub mod latest;
 pub mod spool;

@@ -24,12 +24,15 @@ pub mod telemetry;
 
 pub mod wire;
 
+pub mod mongo;
+
 pub mod config;
 pub mod tls;
 
 pub mod net;
 pub mod sample;
 
+pub mod collect;
 pub mod metrics;
 
 pub mod latest;

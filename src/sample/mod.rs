@@ -6,6 +6,7 @@
 
 mod clock;
 mod columns;
+mod failure;
 mod schema;
 mod walk;
 
@@ -14,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 pub use self::{
     clock::{Clock, wall_millis},
     columns::{Columns, Number},
+    failure::{Failure, Reason},
     schema::{Interner, Schema},
 };
 use crate::{config::Address, net::HandshakeReport};
@@ -109,72 +111,6 @@ impl Collector {
             Self::Hello => "hello",
             Self::ReplSetGetStatus => "replSetGetStatus",
             Self::BuildInfo => "buildInfo",
-        }
-    }
-}
-
-/// Why something could not be had: a closed reason for labels, and words for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// For counters and decisions.
-    pub reason: Reason,
-    /// One sentence that names the host, the fact, and the way out. Never holds a secret.
-    pub words: String,
-}
-
-/// The closed set of reasons of `mongodb_poll_failures_total{reason}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// The host name could not be resolved.
-    Resolve,
-    /// TCP: refused, unreachable, reset.
-    Connect,
-    /// The TLS handshake failed, for another reason than the certificate.
-    Tls,
-    /// The server's certificate was refused.
-    Certificate,
-    /// A deadline passed.
-    Timeout,
-    /// The server refused the credentials.
-    Authentication,
-    /// The server refuses the command to this user.
-    Permission,
-    /// What came back is not the wire protocol of MongoDB, or breaks a limit.
-    Protocol,
-    /// The connection ended while a reply was awaited.
-    Closed,
-    /// The server answered with another error.
-    Server,
-}
-
-impl Reason {
-    /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
-        Self::Resolve,
-        Self::Connect,
-        Self::Tls,
-        Self::Certificate,
-        Self::Timeout,
-        Self::Authentication,
-        Self::Permission,
-        Self::Protocol,
-        Self::Closed,
-        Self::Server,
-    ];
-
-    /// The value of the label `reason`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Certificate => "certificate",
-            Self::Timeout => "timeout",
-            Self::Authentication => "authentication",
-            Self::Permission => "permission",
-            Self::Protocol => "protocol",
-            Self::Closed => "closed",
-            Self::Server => "server",
         }
     }
 }

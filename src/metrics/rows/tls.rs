@@ -10,7 +10,7 @@ use crate::{
     },
     net::HandshakeReport,
     sample::{Collector, Number, Sample},
-    tls::report::{Certificate, Verification},
+    tls::{Certificate, Verification},
 };
 
 /// Certificates of a chain that are shown; real chains have two or three.

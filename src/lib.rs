@@ -33,3 +33,7 @@ pub mod net;
 pub mod sample;
 
 pub mod collect;
+pub mod metrics;
+
+pub mod latest;
+pub mod spool;

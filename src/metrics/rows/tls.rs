@@ -1,0 +1,173 @@
+//! What the last TLS handshake showed, and what the server says of TLS and logins.
+
+use crate::{
+    metrics::{
+        Points,
+        row::{
+            Measure::{Date, Of, Plain, Seconds},
+            Row, Series, Source, counter, gauge, info, status, status_by,
+        },
+    },
+    net::HandshakeReport,
+    sample::{Collector, Number, Sample},
+    tls::{Certificate, Verification},
+};
+
+/// Certificates of a chain that are shown; real chains have two or three.
+const MAX_CERTIFICATES: usize = 10;
+
+pub(super) const ROWS: &[Row] = &[
+    gauge(
+        "tls.enabled",
+        Plain,
+        "Whether the agent's connection to this host is encrypted: 0 is plaintext.",
+        Source::Derived("the configuration", enabled),
+    ),
+    gauge(
+        "tls.validation_off",
+        Plain,
+        "Whether the agent connects to this host whatever its certificate says.",
+        Source::Derived("the configuration", validation_off),
+    ),
+    gauge(
+        "tls.certificate.valid",
+        Plain,
+        "Whether the host's certificate passed the verification, which is run even where its \
+         outcome is tolerated.",
+        Source::Derived("the TLS handshake", valid),
+    ),
+    info(
+        "tls.connection.info",
+        "What was agreed on in the last TLS handshake, and the outcome of the verification.",
+        Source::Derived("the TLS handshake", connection),
+    ),
+    gauge(
+        "tls.certificate.not_after.timestamp",
+        Seconds,
+        "When the certificate expires, since the Unix epoch: the server's own, the earliest of \
+         the intermediate ones it sent, and the trusted one that decided.",
+        Source::Derived("the TLS handshake", not_after),
+    ),
+    info(
+        "tls.certificate.info",
+        "The certificates of the host's chain, and the trusted one that decided.",
+        Source::Derived("the TLS handshake", certificates),
+    ),
+    gauge(
+        "tls.reported_certificate.not_after.timestamp",
+        Date,
+        "When the certificate expires that the server itself reports, since the Unix epoch.",
+        status(&["security.SSLServerCertificateExpirationDate"]),
+    ),
+    counter(
+        "tls.accepted_connections",
+        Of("{connection}"),
+        "Connections that the server accepted, by TLS version.",
+        status_by(
+            "version",
+            &["transportSecurity.*"],
+            &[
+                ("1.0", "1.0"),
+                ("1.1", "1.1"),
+                ("1.2", "1.2"),
+                ("1.3", "1.3"),
+                ("unknown", "unknown"),
+            ],
+        ),
+    ),
+    counter(
+        "logins.attempted",
+        Of("{login}"),
+        "Logins that were attempted, by mechanism.",
+        logins("security.authentication.mechanisms.*.authenticate.received"),
+    ),
+    counter(
+        "logins.succeeded",
+        Of("{login}"),
+        "Logins that succeeded, by mechanism.",
+        logins("security.authentication.mechanisms.*.authenticate.successful"),
+    ),
+    counter(
+        "speculative_logins.attempted",
+        Of("{login}"),
+        "Logins that were attempted within hello, by mechanism.",
+        logins("security.authentication.mechanisms.*.speculativeAuthenticate.received"),
+    ),
+    counter(
+        "speculative_logins.succeeded",
+        Of("{login}"),
+        "Logins within hello that succeeded, by mechanism.",
+        logins("security.authentication.mechanisms.*.speculativeAuthenticate.successful"),
+    ),
+];
+
+const fn logins(path: &'static str) -> Source {
+    Source::Reply(Collector::ServerStatus, Series::Each("mechanism", path))
+}
+
+fn enabled(sample: &Sample, points: &mut Points<'_>) {
+    points.closed(&[], Number::Integer(sample.host.tls.into()));
+}
+
+fn validation_off(sample: &Sample, points: &mut Points<'_>) {
+    if sample.host.tls {
+        points.closed(&[], Number::Integer((!sample.host.require_valid).into()));
+    }
+}
+
+fn valid(sample: &Sample, points: &mut Points<'_>) {
+    if let Some(report) = &sample.handshake {
+        let valid = report.verification == Verification::Valid;
+        points.closed(&[], Number::Integer(valid.into()));
+    }
+}
+
+fn connection(sample: &Sample, points: &mut Points<'_>) {
+    let Some(report) = &sample.handshake else { return };
+    let negotiated = report.negotiated.as_ref();
+    points.info(&[
+        ("version", negotiated.map(|agreed| agreed.version)),
+        ("cipher", negotiated.map(|agreed| agreed.cipher.as_str())),
+        ("group", negotiated.map(|agreed| agreed.group.as_str())),
+        ("verification", Some(report.verification.name())),
+    ]);
+}
+
+fn not_after(sample: &Sample, points: &mut Points<'_>) {
+    let Some(report) = &sample.handshake else { return };
+    for class in ["server", "intermediate", "ca"] {
+        let of_class = classified(report).filter(|(found, _)| *found == class);
+        if let Some(earliest) = of_class.map(|(_, certificate)| certificate.not_after).min() {
+            points.closed(&[("certificate", class.into())], Number::Integer(earliest));
+        }
+    }
+}
+
+fn certificates(sample: &Sample, points: &mut Points<'_>) {
+    let Some(report) = &sample.handshake else { return };
+    for (class, certificate) in classified(report) {
+        points.info(&[
+            ("certificate", Some(class)),
+            ("subject", Some(&certificate.subject)),
+            ("issuer", Some(&certificate.issuer)),
+            ("names", Some(&certificate.names.join(","))),
+            ("serial", Some(&certificate.serial)),
+            ("key", Some(&certificate.key)),
+            ("signature_algorithm", Some(&certificate.signature_algorithm)),
+            ("fingerprint", Some(&certificate.fingerprint)),
+        ]);
+    }
+}
+
+/// The certificates with the class each belongs to. A server that sends its root as well does not
+/// make an intermediate certificate of it.
+fn classified(report: &HandshakeReport) -> impl Iterator<Item = (&'static str, &Certificate)> {
+    let anchor = report.anchor.as_ref();
+    let chain = report.chain.iter().take(MAX_CERTIFICATES).enumerate();
+    let sent = chain.filter_map(move |(place, certificate)| match place {
+        0 => Some(("server", certificate)),
+        _ if anchor.is_some_and(|ca| ca.fingerprint == certificate.fingerprint) => None,
+        _ => Some(("intermediate", certificate)),
+    });
+    sent.chain(anchor.map(|certificate| ("ca", certificate)))
+}

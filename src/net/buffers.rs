@@ -9,7 +9,7 @@ use bytes::BytesMut;
 
 /// Buffers kept for the next request; more are in use at once only while more polls are under way,
 /// and are freed after it.
-const KEPT: usize = 8;
+const KEPT: usize = 4;
 
 /// A buffer that one large reply made larger than this is freed rather than kept.
 const MAX_KEPT_BYTES: usize = 256 << 10;

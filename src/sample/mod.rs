@@ -7,6 +7,7 @@
 mod clock;
 mod columns;
 mod failure;
+mod packed;
 mod schema;
 mod walk;
 

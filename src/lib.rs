@@ -37,3 +37,5 @@ pub mod metrics;
 
 pub mod latest;
 pub mod spool;
+
+pub mod upload;

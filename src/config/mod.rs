@@ -3,10 +3,43 @@
 //! What was written (lines and strings) lives in `reader`; what is meant lives here. Nothing
 //! downstream sees a raw string, and loading does no work beyond reading the file and the secret
 //! files it names: no port is bound, no certificate is read.
+//!
+//! ```text
+//! search ─► private_file ─► reader ─► settings ─► interpret ─► Config
+//!  path      bytes, if       lines     entries     hosts, login,
+//!            nobody else     with      that the    destination
+//!            sees them       numbers   table knows
+//! ```
+//! Everything that is wrong on the way is collected in `problem`, so that one start says it all.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use serde::Deserialize;
+
 use crate::secret::Secret;
+
+mod address;
+mod base_url;
+mod credentials;
+mod destination;
+mod hosts;
+mod interpret;
+mod keys;
+mod listing;
+mod load;
+mod nearest;
+mod permissions;
+mod private_file;
+mod problem;
+mod reader;
+mod search;
+mod settings;
+mod value;
+
+pub use listing::settings_table;
+pub use load::{Loaded, load, parse};
+pub use problem::{Problem, Problems};
+pub use search::{Found, NotFound, find};
 
 /// A whole, valid configuration. It is immutable: a reload replaces it.
 #[derive(Clone, Debug)]
@@ -112,7 +145,8 @@ pub struct Destination {
 }
 
 /// The levels of `logLevel`, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum LogLevel {
     /// Data was lost, or the agent ends.
     Error,

@@ -48,7 +48,7 @@ fn claimed_length(stream: &BytesMut) -> Option<Result<usize, WireError>> {
     let first: [u8; 4] = *stream.first_chunk()?;
     // The two strangers that are met on a wrong port, and whose first bytes are absurd lengths.
     match first {
-        [b'H', b'T', b'T', b'P'] => return Some(Err(WireError::Http)),
+        [b'H', b'T', b'T', b'P'] | [b'<', b'!', b'D', b'O'] => return Some(Err(WireError::Http)),
         [0x15 | 0x16, 3, 0..=4, _] => return Some(Err(WireError::Tls)),
         _ => {}
     }

@@ -1,1 +1,1 @@
-
+mod metrics_golden;

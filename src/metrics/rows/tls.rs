@@ -159,14 +159,17 @@ fn certificates(sample: &Sample, points: &mut Points<'_>) {
     }
 }
 
-/// The certificates with the class each belongs to. A server that sends its root as well does not
-/// make an intermediate certificate of it.
+/// The certificates with the class each belongs to. A root that the server sends as well is no
+/// intermediate certificate, whether it is trusted or not.
 fn classified(report: &HandshakeReport) -> impl Iterator<Item = (&'static str, &Certificate)> {
     let anchor = report.anchor.as_ref();
+    let is_anchor = move |certificate: &Certificate| {
+        anchor.is_some_and(|anchor| anchor.fingerprint == certificate.fingerprint)
+    };
     let chain = report.chain.iter().take(MAX_CERTIFICATES).enumerate();
     let sent = chain.filter_map(move |(place, certificate)| match place {
         0 => Some(("server", certificate)),
-        _ if anchor.is_some_and(|ca| ca.fingerprint == certificate.fingerprint) => None,
+        _ if certificate.subject == certificate.issuer || is_anchor(certificate) => None,
         _ => Some(("intermediate", certificate)),
     });
     sent.chain(anchor.map(|certificate| ("ca", certificate)))

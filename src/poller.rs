@@ -1,0 +1,268 @@
+//! One task per host: it holds the session, polls on its own clock, and says what changed.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+
+use crate::{
+    backoff::{Backoff, dice},
+    collect::{Change, Collection},
+    config::Host,
+    latest::Latest,
+    net::{Error, HandshakeReport, Session, Target},
+    sample::{
+        Clock, Failure, History, HostIdentity, Interner, Reading, Reason, Sample, wall_millis,
+    },
+    shutdown::Shutdown,
+    spool::Spool,
+    status::{HostState, Status},
+    telemetry::Telemetry,
+};
+
+/// The first retry of a host that just failed comes after at most this long.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// First polls of neighbouring hosts begin at most this far apart, so that a small fleet is seen
+/// at once and a large one does not dial all at the same moment.
+const START_SPREAD: Duration = Duration::from_millis(100);
+
+/// What all pollers write to, and share.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    /// The last sample of each host.
+    pub latest: Latest,
+    /// The samples to be delivered.
+    pub spool: Spool,
+    /// Up or down, for readiness and the status page.
+    pub status: Status,
+    /// The agent's own counters.
+    pub telemetry: Telemetry,
+    /// The schemas that hosts share.
+    pub interner: Arc<Interner>,
+}
+
+/// Polls one host until a stop is requested.
+#[derive(Debug)]
+pub struct Poller {
+    identity: Arc<HostIdentity>,
+    target: Target,
+    interval: Duration,
+    outputs: Outputs,
+    session: Option<Session>,
+    collection: Collection,
+    clock: Clock,
+    history: History,
+    handshake: Option<Arc<HandshakeReport>>,
+    health: Health,
+}
+
+/// Up or down, and what was said of it.
+#[derive(Debug)]
+enum Health {
+    /// No poll has ended yet.
+    Unknown,
+    Up,
+    Down {
+        since: Instant,
+        failures: u32,
+        /// The reasons that were logged: each is said once in an outage.
+        told: Vec<Reason>,
+    },
+}
+
+/// What woke the poller.
+enum Event {
+    Stop,
+    Due,
+    Closed(Error),
+}
+
+impl Poller {
+    /// A poller for a configured host.
+    pub fn new(host: &Host, target: Target, outputs: Outputs) -> Self {
+        let identity = HostIdentity {
+            name: Arc::clone(&host.name),
+            address: host.address.clone(),
+            tls: host.tls.is_some(),
+            require_valid: host.tls.as_ref().is_some_and(|tls| tls.require_valid),
+        };
+        Self {
+            identity: Arc::new(identity),
+            target,
+            interval: host.poll_interval,
+            collection: Collection::new(Arc::clone(&outputs.interner), host.command_timeout),
+            outputs,
+            session: None,
+            clock: Clock::new(Instant::now(), wall_millis()),
+            history: History::default(),
+            handshake: None,
+            health: Health::Unknown,
+        }
+    }
+
+    /// Polls until a stop is requested; a poll that is under way then is given up. `hosts` is how
+    /// many there are in all, for spreading the first polls.
+    pub async fn run(mut self, hosts: usize, mut stop: Shutdown) {
+        let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
+        let spread = START_SPREAD.saturating_mul(hosts).min(self.interval);
+        let mut next = Instant::now() + spread.mul_f64(dice());
+        loop {
+            let event = tokio::select! {
+                () = stop.requested() => Event::Stop,
+                error = closed(self.session.as_mut()) => Event::Closed(error),
+                () = sleep_until(next) => Event::Due,
+            };
+            match event {
+                Event::Stop => return,
+                Event::Closed(error) => {
+                    debug!(host = %self.identity.name, %error, "connection ended between polls");
+                    self.session = None;
+                    // Look soon whether it is a restart or an outage; not all at the same moment.
+                    next = next.min(Instant::now() + FIRST_RETRY.mul_f64(dice()));
+                }
+                Event::Due => {
+                    let started = Instant::now();
+                    tokio::select! {
+                        () = stop.requested() => return,
+                        () = self.poll() => {}
+                    }
+                    next = self.next_poll(started, next);
+                }
+            }
+        }
+    }
+
+    /// When to poll again: on the beat while the host is up, and with growing delays, never longer
+    /// than the beat, while it is down.
+    fn next_poll(&self, started: Instant, due: Instant) -> Instant {
+        let now = Instant::now();
+        if let Health::Down { failures, .. } = self.health {
+            let backoff = Backoff { min: FIRST_RETRY.min(self.interval), max: self.interval };
+            return (started + backoff.delay(failures, dice())).max(now);
+        }
+        let next = due + self.interval;
+        if next > now { next } else { now + self.interval.mul_f64(dice()) }
+    }
+
+    async fn poll(&mut self) {
+        let taken_at = self.stamp();
+        let start = Instant::now();
+        let outcome = self.ask().await;
+        self.history.polls += 1;
+        let outcome = match outcome {
+            Ok(reading) => Ok(reading),
+            Err(error) => {
+                self.session = None;
+                let failure = Failure::from(&error);
+                if let Some(count) = self.history.failures.get_mut(failure.reason as usize) {
+                    *count += 1;
+                }
+                Err(failure)
+            }
+        };
+        self.tell(outcome.as_ref().err());
+        self.publish(taken_at, start.elapsed(), outcome);
+    }
+
+    async fn ask(&mut self) -> Result<Reading, Error> {
+        if self.session.is_none() {
+            let opened = Session::open(&self.target).await;
+            self.handshake = match &opened {
+                Ok(session) => session.report().cloned(),
+                // Also a refused certificate is reported; a host that showed none has nothing to show.
+                Err(_) => {
+                    self.target.report().filter(|report| !report.chain.is_empty()).map(Arc::new)
+                }
+            };
+            self.session = Some(opened?);
+            self.history.connections += 1;
+            self.collection.reconnected();
+        }
+        let Some(session) = self.session.as_mut() else {
+            unreachable!("a session was opened above");
+        };
+        let clock = &mut self.clock;
+        let stamp = || clock.stamp(Instant::now(), wall_millis());
+        let (reading, changes) = self.collection.run(session, stamp).await?;
+        for change in changes {
+            self.tell_change(&change);
+        }
+        Ok(reading)
+    }
+
+    fn publish(&self, taken_at: i64, took: Duration, outcome: Result<Reading, Failure>) {
+        let sample = Arc::new(Sample {
+            host: Arc::clone(&self.identity),
+            taken_at,
+            took,
+            outcome,
+            history: self.history.clone(),
+            handshake: self.handshake.clone(),
+        });
+        self.outputs.spool.append(&sample);
+        self.outputs.latest.put(sample);
+    }
+
+    fn stamp(&mut self) -> i64 {
+        let (now, wall) = (Instant::now(), wall_millis());
+        let ahead = u64::try_from(self.clock.ahead_millis(now, wall)).unwrap_or(0);
+        self.outputs.telemetry.set_clock_offset(Duration::from_millis(ahead));
+        self.clock.stamp(now, wall)
+    }
+
+    /// Says a change of state once: up to down, down to up, and each new reason while down.
+    fn tell(&mut self, failure: Option<&Failure>) {
+        let host = &*self.identity.name;
+        match (&mut self.health, failure) {
+            (Health::Up, None) => {}
+            (Health::Unknown, None) => {
+                self.health = Health::Up;
+                info!(host, tls = self.identity.tls, "host is up");
+            }
+            (Health::Down { since, .. }, None) => {
+                let down_seconds = since.elapsed().as_secs();
+                self.health = Health::Up;
+                info!(host, down_seconds, "host is up again");
+            }
+            (Health::Down { failures, told, .. }, Some(failure)) => {
+                *failures = failures.saturating_add(1);
+                if !told.contains(&failure.reason) {
+                    told.push(failure.reason);
+                    warn!(host, reason = failure.reason.name(), "host is still down: {}", failure.words);
+                }
+            }
+            (Health::Unknown | Health::Up, Some(failure)) => {
+                let (since, told) = (Instant::now(), vec![failure.reason]);
+                self.health = Health::Down { since, failures: 1, told };
+                warn!(host, reason = failure.reason.name(), "host is down: {}", failure.words);
+            }
+        }
+        let state = if failure.is_none() { HostState::Up } else { HostState::Down };
+        self.outputs.status.set_host(host, state);
+    }
+
+    fn tell_change(&self, change: &Change) {
+        let host = &*self.identity.name;
+        match change {
+            Change::Failed(collector, failure) => {
+                let (collector, reason) = (collector.name(), failure.reason.name());
+                warn!(host, collector, reason, "collector fails: {}", failure.words);
+            }
+            Change::Recovered(collector) => {
+                info!(host, collector = collector.name(), "collector works again");
+            }
+        }
+    }
+}
+
+/// Waits until the session is lost; for ever when there is none.
+///
+/// # Cancel safety
+/// Cancel safe, as [`Session::closed`] is.
+async fn closed(session: Option<&mut Session>) -> Error {
+    match session {
+        Some(session) => session.closed().await,
+        None => std::future::pending().await,
+    }
+}

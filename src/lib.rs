@@ -38,4 +38,5 @@ pub mod metrics;
 pub mod latest;
 pub mod spool;
 
+pub mod exporter;
 pub mod upload;

@@ -57,7 +57,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(answer: &Answer) -> Verdict {
     match *answer {
         Answer::Silence => Verdict::Retry { not_before: None, suspicious: false },
-        Answer::Distrust => Verdict::Hold { why: "set right the certificates on either side" },
+        Answer::Distrust => Verdict::Hold { why: "that must be set right first" },
         Answer::Status { code, retry_after, rejected } => match code {
             200..=299 => Verdict::Delivered { rejected },
             408 | 429 => Verdict::Retry { not_before: retry_after, suspicious: false },

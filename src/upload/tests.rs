@@ -26,7 +26,7 @@ use opentelemetry_proto::tonic::{
     metrics::v1::{NumberDataPoint, metric},
 };
 use prost::Message;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{io::AsyncReadExt, net::TcpListener, task::JoinSet};
 
 use super::*;
 use crate::{
@@ -467,6 +467,27 @@ async fn a_port_without_listener_or_without_tls_is_said_in_words() {
     let reply = client(format!("https://{}/", receiver.address)).post(Vec::new()).await;
     assert_eq!(reply.answer, Answer::Distrust, "{}", reply.words);
     assert!(reply.words.starts_with("no trusted connection to 127.0.0.1: "), "{}", reply.words);
+}
+
+#[tokio::test]
+async fn a_peer_that_hangs_up_in_the_tls_handshake_is_an_outage_and_not_a_fault_of_trust() {
+    // Read before closing ends in an EOF, closing with bytes unread in a reset.
+    for read in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            socket.readable().await.expect("a hello");
+            if read {
+                let mut hello = [0; 4096];
+                let _some = socket.read(&mut hello).await.expect("a hello");
+            }
+        });
+        let reply = client(format!("https://{address}/")).post(Vec::new()).await;
+        assert_eq!(reply.answer, Answer::Silence, "{}", reply.words);
+        assert!(reply.words.starts_with("no connection to 127.0.0.1: "), "{}", reply.words);
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Largest body before compression. The specification recommends receivers to take 20 MiB; the
-/// defaults of proxies in front of them are a few MiB, and what is sent is a twentieth of this.
+/// defaults of proxies in front of them are a few MiB, and what is sent is a sixth of this.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
 /// Counters that begin with the agent; all others begin with the server.

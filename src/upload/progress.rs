@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::verdict::Verdict;
 use crate::telemetry::DropReason;
 
-/// Samples in one request. About 250 points each: a receiver answers well within a second, and a
+/// Samples in one request. About 350 points each: a receiver answers well within a second, and a
 /// request that has to be repeated costs little.
 pub(super) const MAX_SAMPLES: usize = 128;
 

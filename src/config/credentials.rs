@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Problems, interpret::Top, settings::Settings};
+use super::{Problems, interpret::Top, private_file::PrivateFileError, settings::Settings};
 use crate::secret::Secret;
 
 /// The names of the keys of a login.
@@ -53,8 +53,13 @@ pub(super) fn secret(
         problems.error(line, file_key, what);
         return None;
     }
-    let path = top.path(file?);
-    let read = (top.surroundings.read_secret)(&path);
-    read.map_err(|error| problems.error(line, file_key, format!("{}: {error}", path.display())))
-        .ok()
+    let file = file?;
+    let read = (top.surroundings.read_secret)(&top.path(file));
+    read.map_err(|error| {
+        // The path is not shown: a password written beside the wrong key would be.
+        let relative = matches!(error, PrivateFileError::Unreadable(_)) && file.is_relative();
+        let place = if relative { ", looked for beside this file" } else { "" };
+        problems.error(line, file_key, format!("{error}{place}"));
+    })
+    .ok()
 }

@@ -46,7 +46,7 @@ fn check_complete(top: &Top<'_>, problems: &mut Problems) {
         parts.iter().filter(|(_, set)| set.is_none()).map(|&(name, _)| name).collect();
     match parts.iter().find_map(|&(_, set)| set) {
         Some((line, key)) if !missing.is_empty() => {
-            let missing = missing.join(" and ");
+            let missing = missing.join(", and ");
             let what = format!("the management server needs {missing} too, set all three or none");
             problems.error(line, key, what);
         }
@@ -58,7 +58,8 @@ fn check_complete(top: &Top<'_>, problems: &mut Problems) {
 fn warn_without_effect(top: &Top<'_>, problems: &mut Problems) {
     for key in ["sslTrustedMMSServerCertificate", "sslRequireValidMMSServerCertificates"] {
         if let Some(line) = top.settings.line(key) {
-            problems.warn(line, key, "without effect, no management server is configured");
+            let what = "without effect, no management server is configured";
+            problems.warn(line, top.settings.spelled(key), what);
         }
     }
 }

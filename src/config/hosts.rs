@@ -48,10 +48,13 @@ pub(super) fn hosts(top: &Top<'_>, sections: &[Section], problems: &mut Problems
             of_section(top, name, section, &mut fleet, problems);
         }
     }
-    if top.settings.line("hosts").is_none() && sections.is_empty() {
+    if sections.is_empty() && top.settings.line("hosts").is_none() {
         let what = "no host is configured, write hosts = db1.example.net, db2.example.net:27018, \
                     or a [host NAME] section with an address";
-        problems.file_error("hosts", what);
+        match top.settings.empty("hosts") {
+            Some(line) => problems.error(line, "hosts", what),
+            None => problems.file_error("hosts", what),
+        }
     }
     warn_of_unused_trust(top, &fleet.hosts, problems);
     fleet.hosts
@@ -191,8 +194,12 @@ fn of_section(
     check_trust(top, &settings, problems);
     let own = own_login(top, &settings, &values, problems);
     let Some(line) = settings.line("address") else {
-        let what = format!("[host {name}] has no address, write address = host:port");
-        return problems.error(section.line, "address", what);
+        // Instead of an address there may be a URI, which was refused already.
+        if settings.line("uri").is_none() {
+            let what = format!("[host {name}] has no address, write address = host:port");
+            problems.error(section.line, "address", what);
+        }
+        return;
     };
     if let Some(HostAddress(address)) = values.address.clone().filter(|_| unique) {
         let host = host(top, name, address, &values, own);
@@ -297,5 +304,22 @@ fn warn_of_unused_trust(top: &Top<'_>, hosts: &[Host], problems: &mut Problems) 
         let what = "without effect, no host is watched with TLS, write useSslForAllConnections = \
                     true, or ssl = true in a [host NAME] section";
         problems.warn(line, KEY, what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::settings::tests::every_served_key, *};
+
+    #[test]
+    fn every_row_of_the_key_table_has_its_field_and_every_field_its_row() {
+        let mut problems = Problems::new(Path::new("f"));
+        for entries in [every_served_key(Place::Host), Vec::new()] {
+            let settings = Settings::check(Place::Host, &entries, &mut problems);
+            assert_eq!(settings.values::<HostValues>().map(drop), Ok(()));
+        }
+        assert_eq!(problems.errors(), []);
     }
 }

@@ -127,23 +127,26 @@ impl Top<'_> {
         file.map_or(TrustSource::System, |file| TrustSource::File(self.path(file)))
     }
 
-    fn warn_of_empty_trust(&self, key: &str, problems: &mut Problems) {
+    fn warn_of_empty_trust(&self, key: &'static str, problems: &mut Problems) {
         if let Some(line) = self.settings.empty(key) {
             let what = "empty, so every authority in the system's trust store is trusted, name a \
                         file to trust its certificates alone";
-            problems.warn(line, key, what);
+            problems.warn(line, self.settings.spelled(key), what);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::settings::tests::every_served_key, *};
 
     #[test]
-    fn every_served_row_has_its_field_and_every_field_its_row() {
+    fn every_row_of_the_key_table_has_its_field_and_every_field_its_row() {
         let mut problems = Problems::new(Path::new("f"));
-        let defaults = Settings::check(Place::Top, &[], &mut problems);
-        assert!(defaults.values::<TopValues>().is_ok());
+        for entries in [every_served_key(Place::Top), Vec::new()] {
+            let settings = Settings::check(Place::Top, &entries, &mut problems);
+            assert_eq!(settings.values::<TopValues>().map(drop), Ok(()));
+        }
+        assert_eq!(problems.errors(), []);
     }
 }

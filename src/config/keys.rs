@@ -111,6 +111,42 @@ mod tests {
         }
     }
 
+    /// The keys that the shipped file shows, with their place and value. Settings are written as
+    /// `#key = value`, prose as `# text`.
+    fn shipped() -> Vec<(&'static str, &'static str, Place)> {
+        let mut place = Place::Top;
+        let mut keys = Vec::new();
+        for line in include_str!("../../monitoring-agent.config").lines() {
+            let setting = line.strip_prefix('#').unwrap_or(line);
+            if setting == "[host NAME]" {
+                place = Place::Host;
+            } else if let Some((name, value)) = setting.split_once(" =")
+                && !name.contains(' ')
+            {
+                keys.push((name, value.trim(), place));
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn the_shipped_file_shows_every_served_key_once_in_each_place_with_its_default() {
+        let default = |key: &Key| match key.name {
+            "useSslForAllConnections" => "true",
+            _ => key.default,
+        };
+        let served = table().filter(|key| key.state == State::Served);
+        let mut expected: Vec<_> = served
+            .flat_map(|key| [(key, Place::Top), (key, Place::Host)])
+            .filter(|(key, place)| key.place.includes(*place))
+            .map(|(key, place)| (key.name, default(key), place))
+            .collect();
+        let mut shipped = shipped();
+        shipped.sort_by_key(|&(name, _, place)| (name, place == Place::Host));
+        expected.sort_by_key(|&(name, _, place)| (name, place == Place::Host));
+        assert_eq!(shipped, expected);
+    }
+
     #[test]
     fn every_default_is_a_value_that_its_own_row_accepts() {
         for key in table().filter(|key| !key.default.is_empty()) {

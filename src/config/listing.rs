@@ -2,17 +2,22 @@
 
 use super::keys::{self, Key, Place, State};
 
+const LEGEND: &str =
+    "Columns: key, default, place, meaning. Places: top is above the first section, [host] is in a
+[host NAME] section. An empty value is the default.
+";
+
 /// All keys with their defaults, their places and one clause on each, as lines of aligned text
 /// that end with a newline.
 pub fn settings_table() -> String {
-    [
+    let groups = [
         ("In force", State::Served),
         ("Not in this version yet: an error when set", State::Later),
         ("Of the original agent, nothing is done with them: a warning when set", State::NoEffect),
         ("Of the original agent, retired: a warning when set", State::Retired),
     ]
-    .map(|(title, state)| group(title, state))
-    .join("\n")
+    .map(|(title, state)| group(title, state));
+    format!("{LEGEND}\n{}", groups.join("\n"))
 }
 
 fn group(title: &str, state: State) -> String {
@@ -87,6 +92,7 @@ mod tests {
         let table = settings_table();
         let starts: Vec<usize> = table
             .lines()
+            .skip_while(|line| !line.starts_with("In force"))
             .skip(1)
             .take_while(|line| !line.is_empty())
             .filter_map(|line| line.find(" top").or_else(|| line.find(" [host]")))

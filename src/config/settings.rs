@@ -53,6 +53,11 @@ impl<'a> Settings<'a> {
         written.entry.value.is_empty().then_some(written.entry.line)
     }
 
+    /// The name under which a key was written, which can be an alias.
+    pub(super) fn spelled(&self, name: &'static str) -> &str {
+        self.written.get(name).map_or(name, |written| &written.entry.key)
+    }
+
     /// The usable values as fields of a `T`, with the defaults of the keys of this place alone:
     /// a section's default of a key for both places is the value above the sections.
     ///
@@ -73,7 +78,7 @@ impl<'a> Settings<'a> {
 
     fn take(&mut self, key: &'static Key, entry: &'a Entry, problems: &mut Problems) {
         match self.written.entry(key.name) {
-            hash_map::Entry::Occupied(first) => doubled(key, first.get().entry, entry, problems),
+            hash_map::Entry::Occupied(first) => doubled(first.get().entry, entry, problems),
             hash_map::Entry::Vacant(place) => {
                 let usable = judge(key, entry, problems);
                 place.insert(Written { entry, usable });
@@ -142,22 +147,18 @@ fn suspicious(entry: &Entry, problems: &mut Problems) {
     }
 }
 
-fn doubled(key: &Key, first: &Entry, second: &Entry, problems: &mut Problems) {
+fn doubled(first: &Entry, second: &Entry, problems: &mut Problems) {
     let what = if first.key == second.key {
         format!("set twice, first on line {}, keep one", first.line)
     } else {
-        let Key { name, .. } = key;
-        format!(
-            "{} and {} are names of one key, {name}, which line {} sets already, keep one",
-            first.key, second.key, first.line
-        )
+        format!("another name of {}, which stands on line {}, keep one", first.key, first.line)
     };
     problems.error(second.line, &second.key, what);
 }
 
 fn misplaced(key: &Key, entry: &Entry, problems: &mut Problems) {
     let what = match key.place {
-        Place::Host => "this key belongs into a [host NAME] section",
+        Place::Host => "this key belongs in a [host NAME] section",
         Place::Top | Place::Both => "this key belongs above the first section",
     };
     problems.error(entry.line, &entry.key, what);
@@ -184,10 +185,27 @@ fn suggestion(written: &str, place: Place) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use super::*;
+
+    /// Every key that is in force in this place, each with a value.
+    pub(in crate::config) fn every_served_key(place: Place) -> Vec<Entry> {
+        let example = |key: &Key| match key.kind {
+            Kind::Flag | Kind::Ssl => "true",
+            Kind::Seconds { .. } => "7",
+            Kind::LogLevel => "DEBUG",
+            Kind::Listen => "off",
+            Kind::Address | Kind::Hosts => "db1.example.net",
+            Kind::BaseUrl => "https://ops.example.net",
+            Kind::GroupId | Kind::Database | Kind::Path | Kind::Text | Kind::Secret => "x",
+        };
+        keys::table()
+            .filter(|key| key.state == State::Served && key.place.includes(place))
+            .map(|key| Entry { key: key.name.to_owned(), value: example(key).to_owned(), line: 1 })
+            .collect()
+    }
 
     fn problems_of(place: Place, lines: &[(&str, &str)]) -> Vec<String> {
         let entries: Vec<Entry> = lines
@@ -274,7 +292,7 @@ mod tests {
         assert_eq!(
             problems_of(Place::Top, &[("passwordFile", "x"), ("hots", "x")]),
             [
-                "f:1: passwordFile: this key belongs into a [host NAME] section",
+                "f:1: passwordFile: this key belongs in a [host NAME] section",
                 "f:2: hots: unknown key, did you mean hosts?",
             ]
         );

@@ -3,14 +3,10 @@
 use std::io;
 
 use bson::RawDocument;
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use super::buffers;
 use crate::wire::{self, Dialect, Message, WireError};
-
-/// Room for reading at first: a hello fits; larger replies grow it as their bytes arrive, so that
-/// a peer that only claims a length costs nothing.
-const FIRST_READ_BYTES: usize = 8 << 10;
 
 /// Why a request failed; the connection is of no more use.
 #[derive(Debug)]
@@ -68,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn receive(&mut self) -> Result<Message, RequestError> {
-        let mut buffer = BytesMut::with_capacity(FIRST_READ_BYTES);
+        let mut buffer = buffers::borrow();
         loop {
             if let Some(message) = wire::next_message(&mut buffer) {
                 let message = message.map_err(RequestError::Wire)?;

@@ -4,6 +4,7 @@
 //! Target ── dial (resolve · TCP · TLS) ── Connection ── greeting · login ──► Session
 //! ```
 
+mod buffers;
 mod connection;
 mod dial;
 mod error;

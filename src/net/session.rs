@@ -6,7 +6,7 @@ use bson::{RawDocument, RawDocumentBuf};
 use tokio::time::Instant;
 
 use super::{
-    Error, HandshakeReport, KeyCache, Stage, Stream,
+    Error, HandshakeReport, KeyCache, Stage, Stream, buffers,
     connection::{Connection, RequestError},
     dial::{self, within},
     login,
@@ -150,6 +150,12 @@ impl Session {
 pub struct Reply {
     message: Message,
     request: i32,
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        buffers::give_back(self.message.take_bytes());
+    }
 }
 
 impl Reply {

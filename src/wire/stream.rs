@@ -1,6 +1,6 @@
 //! Cutting messages from a stream of bytes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{HEADER_BYTES, Header, Reader, WireError};
 
@@ -12,13 +12,18 @@ pub const MAX_MESSAGE_BYTES: usize = 48_000_000;
 #[derive(Debug)]
 pub struct Message {
     header: Header,
-    bytes: Bytes,
+    bytes: BytesMut,
 }
 
 impl Message {
     /// Its header.
     pub fn header(&self) -> Header {
         self.header
+    }
+
+    /// Takes the bytes out, for their room to be used again; the body is empty afterwards.
+    pub fn take_bytes(&mut self) -> BytesMut {
+        std::mem::take(&mut self.bytes)
     }
 
     /// What follows the header.
@@ -39,7 +44,9 @@ pub fn next_message(stream: &mut BytesMut) -> Option<Result<Message, WireError>>
     if stream.len() < length {
         return None;
     }
-    let bytes = stream.split_to(length).freeze();
+    // Taken whole where it is whole: then its room is not shared, and can be used again.
+    let bytes =
+        if stream.len() == length { std::mem::take(stream) } else { stream.split_to(length) };
     Some(Header::read(&mut Reader::new(&bytes)).map(|header| Message { header, bytes }))
 }
 

@@ -67,7 +67,7 @@ pub(super) const ROWS: &[Key] = &[
     no_effect("disableGetLogsDataCollection", "the logs of servers are not collected yet"),
     no_effect(
         "disableLocksAndRecordStatsDataCollection",
-        "serverStatus is asked for with its locks and without recordStats",
+        "the locks of serverStatus are collected all the same",
     ),
     no_effect("logFile", LOG_TO_STDERR),
     no_effect("maxLogFileSizeBytes", LOG_TO_STDERR).also(&["maxLogFileSize"]),

@@ -37,3 +37,6 @@ pub mod metrics;
 
 pub mod latest;
 pub mod spool;
+
+pub mod exporter;
+pub mod upload;

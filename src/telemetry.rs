@@ -299,6 +299,11 @@ impl DestinationTelemetry {
         self.delivered.get()
     }
 
+    /// Data points left out since the start.
+    pub fn points_rejected_total(&self) -> u64 {
+        self.rejected_points.get()
+    }
+
     /// Samples dropped for `reason` since the start.
     pub fn dropped_total(&self, reason: DropReason) -> u64 {
         self.dropped.get(reason as usize).map_or(0, IntCounter::get)

@@ -16,7 +16,7 @@ pub struct Cursor {
 /// want of room. One batch of a cursor lives at a time.
 pub struct Batch {
     samples: Vec<Arc<Sample>>,
-    /// The position after the last sample.
+    /// A position after that of the last sample.
     end: u64,
     flight: u64,
     queue: Arc<Queue>,
@@ -32,6 +32,11 @@ impl Batch {
     /// In the order in which they were appended.
     pub fn samples(&self) -> &[Arc<Sample>] {
         &self.samples
+    }
+
+    /// Keeps only the first `samples`; the others wait for the next batch.
+    pub fn truncate(&mut self, samples: usize) {
+        self.samples.truncate(samples);
     }
 }
 
@@ -67,7 +72,7 @@ impl Cursor {
 
     /// Lets go of a batch: the destination took it, or it was given up and counted.
     pub fn advance(&mut self, batch: Batch) {
-        self.queue.advance(batch.end);
+        self.queue.advance(batch.end, batch.samples.len());
         drop(batch);
     }
 

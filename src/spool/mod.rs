@@ -14,8 +14,8 @@
 //! Today the samples are kept in memory. Honest limits of that: what was not delivered when the
 //! process ends is lost. At an orderly stop the uploaders have the grace to deliver it and count
 //! what is left; at a crash or a kill nobody counts it. Samples are shared between destinations
-//! (the queue of a slow one holds, to the newest, what any other holds), so that the memory of all
-//! queues together is at most that of the longest, whose bound is [`Limits`].
+//! (each queue holds the newest samples, back to where its destination stands), so that the memory
+//! of all queues together is that of the longest, whose bound is [`Limits`], and what is in flight.
 
 mod cursor;
 mod memory;

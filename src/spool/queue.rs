@@ -101,10 +101,13 @@ impl Queue {
         }
     }
 
-    /// Lets go of everything before `end`.
-    pub(super) fn advance(&self, end: u64) {
+    /// Lets go of the first `samples`, as far as they are before `end`.
+    pub(super) fn advance(&self, end: u64, samples: usize) {
         let mut inner = self.inner();
-        while inner.entries.front().is_some_and(|entry| entry.position < end) {
+        for _ in 0..samples {
+            if inner.entries.front().is_none_or(|entry| entry.position >= end) {
+                break;
+            }
             inner.bytes -= inner.entries.pop_front().map_or(0, |entry| entry.bytes);
         }
         if inner.entries.is_empty() && inner.lost > 0 {

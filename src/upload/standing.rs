@@ -138,7 +138,79 @@ impl Notice {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, sync::Mutex};
+
     use super::*;
+    use crate::telemetry::Telemetry;
+
+    /// The log of what happens in `story`, one line an event.
+    fn told(story: impl FnOnce(&mut Standing)) -> Vec<String> {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().expect("not poisoned").write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .without_time()
+            .with_target(false)
+            .with_ansi(false)
+            .finish();
+        let status = Status::new([], ["mms".into()]);
+        let telemetry = Telemetry::new("0", 0).destination("mms");
+        let mut standing = Standing::new("mms".into(), status, telemetry);
+        tracing::subscriber::with_default(log, || story(&mut standing));
+        let bytes = lines.0.lock().expect("not poisoned").clone();
+        String::from_utf8(bytes).expect("UTF-8").lines().map(|it| it.trim().to_owned()).collect()
+    }
+
+    #[test]
+    fn changes_of_state_are_logged_once_and_nothing_else_is() {
+        let lines = told(|standing| {
+            for _ in 0..3 {
+                standing.delivering();
+            }
+            for _ in 0..3 {
+                standing.retrying("db answers 503");
+            }
+            for _ in 0..3 {
+                standing.held("db answers 401", "check the key");
+            }
+            for _ in 0..3 {
+                standing.delivering();
+            }
+        });
+        assert_eq!(
+            lines,
+            [
+                "INFO samples are delivered destination=mms",
+                "WARN db answers 503; the samples wait, and it is tried again destination=mms",
+                "WARN db answers 401: check the key; the samples wait, and it is tried again every \
+                 few minutes destination=mms",
+                "INFO samples are delivered again destination=mms after_seconds=0",
+            ]
+        );
+    }
+
+    #[test]
+    fn losses_among_deliveries_are_errors_that_do_not_repeat_themselves() {
+        let lines = told(|standing| {
+            for _ in 0..5 {
+                standing.dropped(DropReason::Refused, 2, "db answers 400");
+                standing.delivering();
+            }
+        });
+        let expected = "ERROR db answers 400; samples were dropped destination=mms \
+                        reason=\"refused\" samples=2";
+        assert_eq!(lines, [expected]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_happens_with_each_request_is_told_once_in_ten_minutes_with_the_sum() {

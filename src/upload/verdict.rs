@@ -57,7 +57,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(answer: &Answer) -> Verdict {
     match *answer {
         Answer::Silence => Verdict::Retry { not_before: None, suspicious: false },
-        Answer::Distrust => Verdict::Hold { why: "set right the certificates on either side" },
+        Answer::Distrust => Verdict::Hold { why: "that must be set right first" },
         Answer::Status { code, retry_after, rejected } => match code {
             200..=299 => Verdict::Delivered { rejected },
             408 | 429 => Verdict::Retry { not_before: retry_after, suspicious: false },
@@ -76,9 +76,7 @@ fn way_out(code: u16) -> &'static str {
         300..=399 => "redirects are not followed: set mmsBaseUrl to the address it points to",
         401 => "check mmsGroupId and mmsApiKey",
         403 => "the user mmsGroupId may not send metrics there: check its rights and mmsApiKey",
-        404 | 405 | 410 => {
-            "no OTLP receiver listens at this path: check mmsBaseUrl and mmsGroupId"
-        }
+        404 | 405 | 410 => "no OTLP receiver listens at this path: check mmsBaseUrl and mmsGroupId",
         402 => "the server asks for a payment",
         407 => "a proxy in between asks for credentials",
         415 => "the server does not take OTLP as protobuf with gzip: check mmsBaseUrl",

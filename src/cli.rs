@@ -9,7 +9,10 @@ use std::{
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-use crate::{app, config, logging};
+use crate::{
+    app::{self, Outcome},
+    config, logging,
+};
 
 /// Watches MongoDB over TLS and tells a management server and Prometheus what it sees.
 #[derive(Debug, Parser)]
@@ -97,7 +100,14 @@ fn run_agent(named: Option<&Path>) -> Exit {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    app::run(loaded.config)
+    match app::run(loaded.config) {
+        Ok(Outcome::Stopped) => Exit::Success,
+        Ok(Outcome::TaskDied) => Exit::TaskDied,
+        Err(error) => {
+            tracing::error!("cannot start: {error}");
+            Exit::CannotStart
+        }
+    }
 }
 
 fn check_config(named: Option<&Path>) -> Exit {

@@ -17,6 +17,7 @@
 //! name is in ARCHITECTURE.md, and tests/it/architecture.rs holds them to it.
 
 pub mod backoff;
+pub mod logging;
 pub mod secret;
 pub mod shutdown;
 pub mod status;
@@ -38,5 +39,10 @@ pub mod metrics;
 pub mod latest;
 pub mod spool;
 
+pub mod poller;
+
 pub mod exporter;
 pub mod upload;
+
+pub mod app;
+pub mod cli;

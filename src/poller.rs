@@ -81,14 +81,16 @@ enum Event {
 impl Poller {
     /// A poller for a configured host.
     pub fn new(host: &Host, target: Target, outputs: Outputs) -> Self {
-        let identity = HostIdentity {
+        let identity = Arc::new(HostIdentity {
             name: Arc::clone(&host.name),
             address: host.address.clone(),
             tls: host.tls.is_some(),
             require_valid: host.tls.as_ref().is_some_and(|tls| tls.require_valid),
-        };
+        });
+        // `mongodb_up` stands for every host from the first scrape on.
+        outputs.latest.put(Arc::new(unpolled(&identity)));
         Self {
-            identity: Arc::new(identity),
+            identity,
             target,
             interval: host.poll_interval,
             collection: Collection::new(Arc::clone(&outputs.interner), host.command_timeout),
@@ -229,7 +231,12 @@ impl Poller {
                 *failures = failures.saturating_add(1);
                 if !told.contains(&failure.reason) {
                     told.push(failure.reason);
-                    warn!(host, reason = failure.reason.name(), "host is still down: {}", failure.words);
+                    warn!(
+                        host,
+                        reason = failure.reason.name(),
+                        "host is still down: {}",
+                        failure.words
+                    );
                 }
             }
             (Health::Unknown | Health::Up, Some(failure)) => {
@@ -253,6 +260,21 @@ impl Poller {
                 info!(host, collector = collector.name(), "collector works again");
             }
         }
+    }
+}
+
+/// What is known of a host before its first poll. It is shown, and never delivered.
+fn unpolled(identity: &Arc<HostIdentity>) -> Sample {
+    Sample {
+        host: Arc::clone(identity),
+        taken_at: wall_millis(),
+        took: Duration::ZERO,
+        outcome: Err(Failure {
+            reason: Reason::Connect,
+            words: "the first poll has not ended yet".to_owned(),
+        }),
+        history: History::default(),
+        handshake: None,
     }
 }
 

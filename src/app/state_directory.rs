@@ -38,7 +38,7 @@ pub enum StateDirectoryError {
 
 /// A state directory that this process owns until the value is dropped.
 #[derive(Debug)]
-pub struct StateDirectory {
+pub(super) struct StateDirectory {
     /// The kernel lets go of the lock with the file, also after a crash.
     _lock: File,
 }
@@ -48,7 +48,7 @@ impl StateDirectory {
     ///
     /// # Errors
     /// See [`StateDirectoryError`].
-    pub fn open(folder: &Path) -> Result<Self, StateDirectoryError> {
+    pub(super) fn open(folder: &Path) -> Result<Self, StateDirectoryError> {
         let unusable = |error: io::Error| StateDirectoryError::Unusable {
             folder: folder.to_owned(),
             what: error.to_string(),

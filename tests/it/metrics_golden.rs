@@ -13,7 +13,7 @@ use monitoring_agent::{
         Collected, Collector, Columns, Failure, History, HostIdentity, Interner, Number, Reading,
         Reason, Sample,
     },
-    tls::report::{Certificate, Negotiated, Verification},
+    tls::{Certificate, Negotiated, Verification},
 };
 
 const VERSIONS: [&str; 5] = ["4.2.6", "4.4.2", "5.0.32", "6.0.5", "6.0.27"];

@@ -123,5 +123,5 @@ fn reason(error: &io::Error) -> String {
 
 /// Whether a failed handshake leaves open that the port is simply not encrypted.
 pub(super) fn may_be_plaintext(error: &Error) -> bool {
-    matches!(error, Error::Tls { fault: Fault::Closed | Fault::NotTls, .. })
+    matches!(error, Error::Tls { fault: Fault::Closed | Fault::NotTls(_), .. })
 }

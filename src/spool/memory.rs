@@ -31,14 +31,8 @@ pub(super) fn of(sample: &Sample) -> usize {
 }
 
 fn of_columns(columns: &Columns) -> usize {
-    let schema = columns.schema();
-    let numbers = schema.numbers.len();
-    let texts = 0..schema.texts.len();
-    let texts = texts.map(|index| size_of::<Box<str>>() + text(columns.text_at(index)));
-    allocated(size_of::<Columns>())
-        + allocated(numbers * size_of::<u64>())
-        + allocated(numbers.div_ceil(64) * size_of::<u64>())
-        + texts.sum::<usize>()
+    // Its content is in four allocations.
+    allocated(size_of::<Columns>()) + columns.heap_bytes() + 4 * ALLOCATION
 }
 
 fn of_report(report: &Report) -> usize {

@@ -1,12 +1,12 @@
 //! Why a handshake failed, and the words for it.
 
-use std::io;
+use std::{error::Error as StdError, io};
 
 use rustls::{AlertDescription, CertificateError, Error as RustlsError};
 use thiserror::Error;
 
 use super::{
-    NameError, TrustError, Verification,
+    NameError, Role, TrustError, Verification,
     certificate::date,
     report::Certificate,
     trust::Trust,
@@ -41,11 +41,8 @@ pub enum Fault {
     #[error("{0}")]
     Alert(String),
     /// What the peer answers is not TLS.
-    #[error(
-        "the server's answer is not TLS: it does not use TLS on this port (set ssl = false for it, \
-         or enable net.tls.mode), or another service listens there"
-    )]
-    NotTls,
+    #[error("the server's answer is not TLS: {}", not_tls(*.0))]
+    NotTls(Role),
     /// Anything else the peer did wrong.
     #[error("the TLS handshake failed: {0}")]
     Peer(String),
@@ -55,26 +52,37 @@ pub enum Fault {
 pub(super) struct Context<'a> {
     /// Whom the certificate was judged against.
     pub(super) trust: &'a Trust,
-    /// The key that names the trusted certificates.
-    pub(super) setting: &'static str,
+    /// Which keys the way out lies in.
+    pub(super) role: Role,
     /// The name that the agent connects to.
     pub(super) peer: &'a str,
 }
 
 impl Fault {
-    /// The fault behind an error of the handshake, or of a request over TLS; `None` when TLS is
-    /// not what failed.
-    pub(super) fn of(error: &io::Error, seen: &Seen, context: &Context<'_>) -> Option<Self> {
+    /// The fault behind an error of the handshake.
+    pub(super) fn of(error: &io::Error, seen: &Seen, context: &Context<'_>) -> Self {
         if let Some(fault) = rustls_error(error) {
-            return Some(Self::of_rustls(fault, seen, context));
+            return Self::of_rustls(fault, seen, context);
         }
         match error.kind() {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => Some(Self::Closed),
-            _ => None,
+            | io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Peer(error.to_string()),
         }
+    }
+
+    /// The fault of TLS behind an error of an HTTPS client; `None` when something else failed.
+    pub(super) fn among(
+        error: &(dyn StdError + 'static),
+        seen: &Seen,
+        context: &Context<'_>,
+    ) -> Option<Self> {
+        std::iter::successors(Some(error), |&error| error.source())
+            .filter_map(|error| rustls_error(error.downcast_ref::<io::Error>()?))
+            .map(|error| Self::of_rustls(error, seen, context))
+            .next()
     }
 
     fn of_rustls(error: &RustlsError, seen: &Seen, context: &Context<'_>) -> Self {
@@ -84,11 +92,24 @@ impl Fault {
                 words: refusal(fault, &seen.chain, context),
             },
             RustlsError::AlertReceived(alert) => Self::Alert(alert_words(*alert)),
-            RustlsError::InvalidMessage(_) => Self::NotTls,
+            RustlsError::InvalidMessage(_) => Self::NotTls(context.role),
             RustlsError::PeerIncompatible(_) => {
                 Self::Peer(format!("{error}; TLS 1.2 with ECDHE, or TLS 1.3, is required"))
             }
             other => Self::Peer(other.to_string()),
+        }
+    }
+}
+
+/// The way out where something else than TLS answers.
+fn not_tls(role: Role) -> &'static str {
+    match role {
+        Role::Mongo => {
+            "it does not use TLS on this port (set ssl = false for it, or enable net.tls.mode), or \
+             another service listens there"
+        }
+        Role::ManagementServer => {
+            "another service, or plain http, listens on this port; check mmsBaseUrl"
         }
     }
 }
@@ -144,13 +165,25 @@ fn refusal(fault: &CertificateError, chain: &[Certificate], context: &Context<'_
              with SHA-256",
             leaf.signature_algorithm
         ),
+        CertificateError::Other(other) => match other.0.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => format!(
+                "the certificate of {subject} is a CA certificate (basicConstraints CA:TRUE), as \
+                 openssl req -x509 makes them; reissue it as a server certificate"
+            ),
+            Some(webpki::Error::UnsupportedCertVersion) => format!(
+                "the certificate of {subject} is of X.509 version 1; reissue it as version 3 \
+                 (openssl x509 -req with -extfile)"
+            ),
+            Some(error) => format!("the certificate of {subject} is refused: {error}"),
+            None => format!("the certificate of {subject} is refused: {}", other.0),
+        },
         other => format!("the certificate of {subject} is refused: {other}"),
     }
 }
 
 fn unknown_issuer(leaf: &Certificate, length: usize, context: &Context<'_>) -> String {
     let trusted = Trust::words(&context.trust.source);
-    let setting = context.setting;
+    let setting = context.role.trust_setting();
     let Certificate { subject, issuer, .. } = leaf;
     if issuer == subject {
         return format!(

@@ -2,7 +2,6 @@
 
 use std::{
     error::Error as StdError,
-    io,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -49,7 +48,7 @@ pub enum Role {
 
 impl Role {
     /// The key that names the trusted certificates.
-    fn trust_setting(self) -> &'static str {
+    pub(super) fn trust_setting(self) -> &'static str {
         match self {
             Self::Mongo => "sslTrustedServerCertificates",
             Self::ManagementServer => "sslTrustedMMSServerCertificate",
@@ -115,7 +114,7 @@ impl Peer {
         TlsConnector::from(config)
             .connect(self.name.clone(), socket)
             .await
-            .map_err(|error| self.fault(&verifier, &error))
+            .map_err(|error| Fault::of(&error, &verifier.seen(), &self.context(&verifier)))
     }
 
     /// What the last handshake showed; `stream` is its connection if it succeeded.
@@ -143,31 +142,15 @@ impl Peer {
     }
 
     /// The TLS fault among the causes of an error of an HTTPS client; `None` when TLS is not what
-    /// failed, or the connection just ended.
+    /// failed: also a connection that just ended is none of its faults.
     pub fn https_fault(&self, error: &(dyn StdError + 'static)) -> Option<Fault> {
         let ready = self.ready().ok()?;
-        let mut cause = Some(error);
-        while let Some(this) = cause {
-            if let Some(io) = this.downcast_ref::<io::Error>() {
-                match self.fault(&ready.verifier, io) {
-                    Fault::Closed => {}
-                    Fault::Peer(_) if io.get_ref().is_none() => {}
-                    fault => return Some(fault),
-                }
-            }
-            cause = this.source();
-        }
-        None
+        Fault::among(error, &ready.verifier.seen(), &self.context(&ready.verifier))
     }
 
-    fn fault(&self, verifier: &Verifier, error: &io::Error) -> Fault {
-        let context = Context {
-            trust: verifier.trust(),
-            setting: self.role.trust_setting(),
-            peer: &self.host,
-        };
-        Fault::of(error, &verifier.seen(), &context)
-            .unwrap_or_else(|| Fault::Peer(error.to_string()))
+    /// What the words of a fault need to know.
+    fn context<'a>(&'a self, verifier: &'a Verifier) -> Context<'a> {
+        Context { trust: verifier.trust(), role: self.role, peer: &self.host }
     }
 
     fn ready(&self) -> Result<Ready, TrustError> {

@@ -1,6 +1,6 @@
 //! One request to a destination, and what came back, in words.
 
-use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use prost::Message;
@@ -231,7 +231,7 @@ impl Client {
             let what = if error.is_connect() { "no connection to" } else { "no answer from" };
             return silence(format!("{what} {host} within {timeout} s"));
         }
-        if let Some(fault) = self.peer.https_fault(error).filter(|_| !just_ended(error)) {
+        if let Some(fault) = self.peer.https_fault(error) {
             let words = format!("no trusted connection to {host}: {fault}");
             return Reply { answer: Answer::Distrust, words };
         }
@@ -262,29 +262,6 @@ fn partial_success(body: &[u8]) -> (u64, String) {
         (u64::try_from(partial.rejected_data_points).unwrap_or(0), partial.error_message)
     })
 }
-
-/// Whether the peer went away without a word, which servers do when they restart, also in the
-/// middle of a handshake: nothing that an operator must set right.
-fn just_ended(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(this) = cause {
-        let io = this.downcast_ref::<io::Error>();
-        if io.is_some_and(|io| ENDS.contains(&io.kind())) {
-            return true;
-        }
-        // The source of an I/O error is that of the error inside, so look at that one first.
-        let inside = io.and_then(io::Error::get_ref).map(|inside| inside as _);
-        cause = inside.or_else(|| this.source());
-    }
-    false
-}
-
-const ENDS: [io::ErrorKind; 4] = [
-    io::ErrorKind::UnexpectedEof,
-    io::ErrorKind::ConnectionReset,
-    io::ErrorKind::ConnectionAborted,
-    io::ErrorKind::BrokenPipe,
-];
 
 /// The last of an error's causes: the others only say that a request failed.
 fn root_cause(error: &reqwest::Error) -> String {

@@ -18,6 +18,9 @@ mod report;
 mod trust;
 mod verifier;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{
     fault::Fault,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod config_file;
 mod main_job;
 mod metrics_golden;

@@ -17,7 +17,6 @@
 //! name is in ARCHITECTURE.md, and tests/it/architecture.rs holds them to it.
 
 pub mod backoff;
-pub mod logging;
 pub mod secret;
 pub mod shutdown;
 pub mod status;
@@ -28,6 +27,7 @@ pub mod wire;
 pub mod mongo;
 
 pub mod config;
+pub mod logging;
 pub mod tls;
 
 pub mod net;

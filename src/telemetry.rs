@@ -4,12 +4,17 @@
 //! expositions can stand in one page. Labels come from closed sets, and every series of a closed
 //! set exists from the start at 0: a rate can be taken over its first increment.
 
+mod labels;
+
 use std::time::Duration;
 
 use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::Collector,
 };
+
+use self::labels::STATUS_CLASSES;
+pub use self::labels::{DropReason, PathClass, VerdictClass};
 
 /// The agent's own metrics. Clones share the same numbers.
 #[derive(Clone, Debug)]
@@ -35,98 +40,6 @@ struct Uploads {
     queue_bytes: IntGaugeVec,
     last_success: GaugeVec,
     held: IntGaugeVec,
-}
-
-/// The paths of the exporter, as the label `path`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PathClass {
-    /// `/metrics`
-    Metrics,
-    /// `/healthz`
-    Healthz,
-    /// `/readyz`
-    Readyz,
-    /// `/`
-    Landing,
-    /// Anything else; never the path itself, which is a stranger's.
-    Other,
-}
-
-impl PathClass {
-    const ALL: [Self; 5] = [Self::Metrics, Self::Healthz, Self::Readyz, Self::Landing, Self::Other];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Metrics => "metrics",
-            Self::Healthz => "healthz",
-            Self::Readyz => "readyz",
-            Self::Landing => "landing",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// The first digit of a response's status, as the label `status`.
-const STATUS_CLASSES: [&str; 3] = ["2xx", "4xx", "5xx"];
-
-/// Why a sample never reached a destination, as the label `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DropReason {
-    /// The queue was full and this was the oldest.
-    QueueFull,
-    /// The destination refuses its content.
-    Refused,
-    /// It is too large for the destination, alone in a request.
-    TooLarge,
-    /// The destination failed on it for minutes, and took another.
-    Failing,
-    /// The agent stopped before it could be delivered.
-    Stopped,
-}
-
-impl DropReason {
-    const ALL: [Self; 5] =
-        [Self::QueueFull, Self::Refused, Self::TooLarge, Self::Failing, Self::Stopped];
-
-    /// The value of the label `reason`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::QueueFull => "queue_full",
-            Self::Refused => "refused",
-            Self::TooLarge => "too_large",
-            Self::Failing => "failing",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
-/// What became of a request to a destination, as the label `verdict`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VerdictClass {
-    /// Taken.
-    Delivered,
-    /// To be tried again with growing delays.
-    Retry,
-    /// To be tried again slowly.
-    Hold,
-    /// The content was refused.
-    Refused,
-    /// Too large, to be split.
-    Split,
-}
-
-impl VerdictClass {
-    const ALL: [Self; 5] = [Self::Delivered, Self::Retry, Self::Hold, Self::Refused, Self::Split];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Retry => "retry",
-            Self::Hold => "hold",
-            Self::Refused => "refused",
-            Self::Split => "split",
-        }
-    }
 }
 
 impl Telemetry {

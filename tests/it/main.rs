@@ -1,4 +1,14 @@
-//! Everything that is tested from outside.
+//! The integration tests: the real agent against real servers.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
 mod config_file;
+mod main_job;
 mod metrics_golden;
+mod outages;
+mod refusals;
+mod shared;
+mod startup;
+mod uploads;

@@ -132,15 +132,9 @@ fn host(number: usize, interval: Duration, port: u16, authority: &Path) -> Host 
     Host {
         name: format!("host-{number}").into(),
         address: Address { host: "localhost".to_owned(), port },
-        tls: Some(TlsPolicy {
-            trust: TrustSource::File(authority.to_owned()),
-            require_valid: true,
-        }),
-        login: Some(Login {
-            username: "agent".to_owned(),
-            password: Secret::new(PASSWORD.to_owned()),
-            auth_source: "admin".to_owned(),
-        }),
+        tls: Some(TlsPolicy::new(TrustSource::File(authority.to_owned()), true)),
+        prefer: None,
+        login: Some(Login::scram("agent", Secret::new(PASSWORD.to_owned()), "admin")),
         poll_interval: interval,
         command_timeout: Duration::from_secs(10),
         dial_timeout: Duration::from_secs(40),

@@ -26,10 +26,10 @@ pub(super) fn mms(top: &Top<'_>, problems: &mut Problems) -> Option<Destination>
         url: format!("{}/agents/api/otlp/{group}/v1/metrics", url.text),
         username: group,
         password: api_key?,
-        tls: TlsPolicy {
-            trust: top.trust(values.ssl_trusted_mms_server_certificate.as_deref()),
-            require_valid: values.ssl_require_valid_mms_server_certificates.0,
-        },
+        tls: TlsPolicy::new(
+            top.trust(values.ssl_trusted_mms_server_certificate.as_deref()),
+            values.ssl_require_valid_mms_server_certificates.0,
+        ),
         labels: vec![("agent".to_owned(), top.surroundings.machine.to_owned())],
     })
 }

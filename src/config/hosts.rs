@@ -271,12 +271,11 @@ fn host(
     Host {
         name,
         address,
-        tls: encrypted.then(|| TlsPolicy { trust: top.trust(trusted), require_valid: valid.0 }),
-        login: own_login.or_else(|| top.login.clone()).map(|(username, password)| Login {
-            username,
-            password,
-            auth_source: values.auth_source.clone(),
-        }),
+        tls: encrypted.then(|| TlsPolicy::new(top.trust(trusted), valid.0)),
+        prefer: None,
+        login: own_login
+            .or_else(|| top.login.clone())
+            .map(|(username, password)| Login::scram(&username, password, &values.auth_source)),
         poll_interval: Duration::from_secs(interval),
         command_timeout: Duration::from_secs(above.command_timeout_secs),
         dial_timeout: Duration::from_secs(above.dial_timeout_seconds),

@@ -69,6 +69,9 @@ pub struct Host {
     pub address: Address,
     /// `None` is plaintext, which only an explicit setting brings about.
     pub tls: Option<TlsPolicy>,
+    /// `ssl = prefer`: plaintext too, while the server has provably no TLS, and never again once
+    /// it had. `None` unless asked for; never there without `tls`.
+    pub prefer: Option<Prefer>,
     /// `None` connects without logging in.
     pub login: Option<Login>,
     /// Time between the starts of two polls.
@@ -77,6 +80,13 @@ pub struct Host {
     pub command_timeout: Duration,
     /// Limit of a whole connect: name resolution, TCP, TLS, hello and login together.
     pub dial_timeout: Duration,
+}
+
+/// The terms of `ssl = prefer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefer {
+    /// Whether to log in, by SCRAM only, while the connection is plaintext.
+    pub scram_without_tls: bool,
 }
 
 /// A host name or IP address with a port. Displayed as `host:port`, IPv6 in brackets.
@@ -98,13 +108,37 @@ impl fmt::Display for Address {
     }
 }
 
-/// How a peer's certificate is judged.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// How a peer's certificate is judged, and what is shown to the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsPolicy {
     /// Whom to trust.
     pub trust: TrustSource,
+    /// A PEM file of revocation lists for the peer's own certificate; `None` looks at none.
+    pub crls: Option<PathBuf>,
     /// `false` connects whatever the verification says; it is still run and reported.
     pub require_valid: bool,
+    /// `false` accepts a certificate for another name, if all else is right.
+    pub require_name: bool,
+    /// The agent's own certificate; `None` shows none.
+    pub identity: Option<ClientIdentity>,
+}
+
+impl TlsPolicy {
+    /// A policy without revocation lists and client certificate, which requires the right name.
+    pub fn new(trust: TrustSource, require_valid: bool) -> Self {
+        Self { trust, crls: None, require_valid, require_name: true, identity: None }
+    }
+}
+
+/// Where the agent's own certificate and its key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// A PEM file with the certificate and its chain.
+    pub certificate: PathBuf,
+    /// A PEM file with the private key: the same one, unless a connection string names two.
+    pub key: PathBuf,
+    /// What the key is encrypted with.
+    pub password: Option<Secret>,
 }
 
 /// Where the trusted certificates come from.
@@ -116,15 +150,51 @@ pub enum TrustSource {
     File(PathBuf),
 }
 
+/// How the agent logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// With a name and a password, by SCRAM.
+    Scram(ScramLogin),
+    /// With the client certificate (MONGODB-X509, on `$external`).
+    Certificate {
+        /// The user's name where one is configured; `None` leaves it to the server, which takes
+        /// the certificate's subject.
+        username: Option<String>,
+    },
+}
+
+impl Login {
+    /// A login by the best SCRAM mechanism that the server offers.
+    pub fn scram(username: &str, password: Secret, auth_source: &str) -> Self {
+        Self::Scram(ScramLogin {
+            username: username.to_owned(),
+            password,
+            auth_source: auth_source.to_owned(),
+            mechanism: None,
+        })
+    }
+}
+
 /// A SCRAM user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
+pub struct ScramLogin {
     /// The user's name.
     pub username: String,
     /// The user's password.
     pub password: Secret,
     /// The database that the user was created on.
     pub auth_source: String,
+    /// The only mechanism to use; `None` takes the best that the server offers.
+    pub mechanism: Option<ScramMechanism>,
+}
+
+/// The mechanisms with a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScramMechanism {
+    /// SCRAM-SHA-1: servers from 3.0 on.
+    Sha1,
+    /// SCRAM-SHA-256: servers from 4.0 on.
+    Sha256,
 }
 
 /// A management server that samples are sent to.

@@ -7,7 +7,7 @@ use bson::RawDocumentBuf;
 
 use super::{Error, Stream, connection::Connection, session::exchange};
 use crate::{
-    config::{Address, Login},
+    config::{Address, ScramLogin, ScramMechanism},
     mongo::{
         ErrorKind, Hello, ReplyError, SaslReply, command,
         scram::{ClientFirst, Keys, Mechanism, Recipe, ScramError},
@@ -21,7 +21,7 @@ use crate::{
 pub struct KeyCache(Mutex<Option<(Recipe, Keys)>>);
 
 impl KeyCache {
-    async fn keys(&self, recipe: &Recipe, login: &Login) -> Result<Keys, ScramError> {
+    async fn keys(&self, recipe: &Recipe, login: &ScramLogin) -> Result<Keys, ScramError> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, keys)) = kept.filter(|(kept, _)| kept == recipe) {
             return Ok(keys);
@@ -41,7 +41,7 @@ impl KeyCache {
 ///
 /// # Errors
 /// The operating system has no random bytes.
-pub(super) fn first(login: &Login, mechanism: Mechanism) -> std::io::Result<ClientFirst> {
+pub(super) fn first(login: &ScramLogin, mechanism: Mechanism) -> std::io::Result<ClientFirst> {
     let mut nonce = [0_u8; 24];
     getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
     Ok(ClientFirst::new(mechanism, &login.username, BASE64.encode(nonce)))
@@ -50,7 +50,7 @@ pub(super) fn first(login: &Login, mechanism: Mechanism) -> std::io::Result<Clie
 /// One login.
 pub(super) struct Conversation<'a> {
     pub(super) address: &'a Address,
-    pub(super) login: &'a Login,
+    pub(super) login: &'a ScramLogin,
     pub(super) keys: &'a KeyCache,
     pub(super) dialect: Dialect,
 }

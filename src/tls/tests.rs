@@ -92,7 +92,7 @@ async fn shake(identity: Identity, policy: &TlsPolicy) -> (Result<(), Fault>, Re
 }
 
 fn trusting(authority: &Authority, require_valid: bool) -> TlsPolicy {
-    TlsPolicy { trust: TrustSource::File(authority.file.clone()), require_valid }
+    TlsPolicy::new(TrustSource::File(authority.file.clone()), require_valid)
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_good_certificate_is_accepted_and_the_anchor_is_named() {
 #[tokio::test]
 async fn the_systems_store_does_not_trust_a_private_ca() {
     let ours = Authority::new("Our CA");
-    let policy = TlsPolicy { trust: TrustSource::System, require_valid: true };
+    let policy = TlsPolicy::new(TrustSource::System, true);
     let (outcome, _) = shake(ours.sign(&server(&["localhost"])), &policy).await;
     let refused = outcome.expect_err("refused");
     assert!(
@@ -194,7 +194,7 @@ async fn servers_that_speak_no_tls_are_told_from_those_that_hang_up() {
 
 #[test]
 fn a_host_that_no_certificate_can_be_for_is_refused_with_the_way_out() {
-    let policy = TlsPolicy { trust: TrustSource::System, require_valid: true };
+    let policy = TlsPolicy::new(TrustSource::System, true);
     for host in ["bücher.example", "", "a b", "-x-"] {
         let refused = Peer::new(host, Role::Mongo, &policy, &Arc::default()).map(drop);
         let words = refused.expect_err("refused").to_string();

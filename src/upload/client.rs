@@ -98,7 +98,7 @@ impl Client {
             "http" => false,
             _ => return Err(wrong()),
         };
-        let unused = TlsPolicy { trust: TrustSource::System, require_valid: false };
+        let unused = TlsPolicy::new(TrustSource::System, false);
         let policy = if encrypted { &destination.tls } else { &unused };
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let peer = tls::Peer::new(name, tls::Role::ManagementServer, policy, trusts).map_err(

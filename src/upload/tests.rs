@@ -173,7 +173,7 @@ fn destination(url: String) -> Destination {
         url,
         username: "group".to_owned(),
         password: Secret::new("canary-key".to_owned()),
-        tls: TlsPolicy { trust: TrustSource::System, require_valid: false },
+        tls: TlsPolicy::new(TrustSource::System, false),
         labels: vec![("agent".to_owned(), "box".to_owned())],
     }
 }

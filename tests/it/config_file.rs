@@ -100,13 +100,14 @@ fn the_shipped_file_lacks_only_a_host() {
     let text = SHIPPED.replace("#hosts =", "hosts = db1.example.net");
     let loaded = parse(text.as_bytes(), Path::new("f")).expect("a host is enough");
     assert_eq!(shown(&loaded.warnings), Vec::<String>::new());
-    let system = TlsPolicy { trust: TrustSource::System, require_valid: true };
+    let system = TlsPolicy::new(TrustSource::System, true);
     assert_eq!(
         loaded.config.hosts,
         [Host {
             name: "db1.example.net:27017".into(),
             address: Address { host: "db1.example.net".to_owned(), port: 27017 },
             tls: Some(system),
+            prefer: None,
             login: None,
             poll_interval: Duration::from_secs(10),
             command_timeout: Duration::from_secs(10),
@@ -156,16 +157,11 @@ fn the_shipped_file_loads_with_everything_uncommented() {
     assert_eq!(shown(&loaded.warnings), Vec::<String>::new());
     let [listed, section] = loaded.config.hosts.as_slice() else { panic!("two hosts") };
     let login = |username: &str, password: &str| {
-        Some(Login {
-            username: username.to_owned(),
-            password: Secret::new(password.to_owned()),
-            auth_source: "admin".to_owned(),
-        })
+        Some(Login::scram(username, Secret::new(password.to_owned()), "admin"))
     };
     assert_eq!(listed.login, login("monitor", "hunter2"));
     assert_eq!(section.login, login("somebody", "secret"));
-    let ca =
-        TlsPolicy { trust: TrustSource::File(folder.path().join("ca.pem")), require_valid: true };
+    let ca = TlsPolicy::new(TrustSource::File(folder.path().join("ca.pem")), true);
     assert_eq!((listed.tls.as_ref(), section.tls.as_ref()), (Some(&ca), Some(&ca)));
     assert_eq!(&*section.name, "NAME");
 
@@ -209,10 +205,17 @@ fn a_file_of_the_original_agent_is_read_with_warnings() {
     );
     let [host] = loaded.config.hosts.as_slice() else { panic!("one host") };
     let file = TrustSource::File("/etc/mongodb-mms/ca.pem".into());
-    assert_eq!(host.tls, Some(TlsPolicy { trust: file, require_valid: false }));
+    assert_eq!(host.tls, Some(TlsPolicy::new(file, false)));
     assert_eq!(host.dial_timeout, Duration::from_secs(10));
-    let password = host.login.as_ref().map(|login| login.password.expose());
-    assert_eq!(password, Some("canary-hunter2 #1"));
+    assert_eq!(scram(host).password.expose(), "canary-hunter2 #1");
+}
+
+/// The SCRAM user of a host.
+fn scram(host: &Host) -> &ScramLogin {
+    match &host.login {
+        Some(Login::Scram(login)) => login,
+        other => panic!("{} logs in by {other:?}", host.name),
+    }
 }
 
 #[test]
@@ -229,7 +232,7 @@ fn a_section_overrides_what_stands_above_the_sections() {
         .hosts
         .iter()
         .map(|host| {
-            let login = host.login.as_ref().expect("all hosts have a user");
+            let login = scram(host);
             let user = format!("{}@{}", login.username, login.auth_source);
             (host.name.to_string(), host.address.to_string(), user, host.poll_interval.as_secs())
         })
@@ -245,7 +248,7 @@ fn a_section_overrides_what_stands_above_the_sections() {
     });
     assert_eq!(summary, expected);
     let tls = |trusted: &str, require_valid| {
-        Some(TlsPolicy { trust: TrustSource::File(trusted.into()), require_valid })
+        Some(TlsPolicy::new(TrustSource::File(trusted.into()), require_valid))
     };
     let policies: Vec<_> = loaded.config.hosts.iter().map(|host| host.tls.clone()).collect();
     let expected = [None, tls("/etc/agent/ca/all.pem", true), tls("/etc/ssl/db3.pem", false), None];

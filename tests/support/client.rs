@@ -59,15 +59,10 @@ fn host(server: SocketAddr, authority: Option<&Path>, user: Option<User<'_>>) ->
     Host {
         name: server.to_string().into(),
         address: Address { host: "localhost".to_owned(), port: server.port() },
-        tls: authority.map(|file| TlsPolicy {
-            trust: TrustSource::File(file.to_owned()),
-            require_valid: true,
-        }),
-        login: user.map(|user| Login {
-            username: user.name.to_owned(),
-            password: Secret::new(user.password.to_owned()),
-            auth_source: "admin".to_owned(),
-        }),
+        tls: authority.map(|file| TlsPolicy::new(TrustSource::File(file.to_owned()), true)),
+        prefer: None,
+        login: user
+            .map(|user| Login::scram(user.name, Secret::new(user.password.to_owned()), "admin")),
         poll_interval: LIMIT,
         command_timeout: LIMIT,
         dial_timeout: LIMIT,

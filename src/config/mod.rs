@@ -16,7 +16,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
-use crate::secret::Secret;
+use crate::{mongo::scram::Mechanism, secret::Secret};
 
 mod address;
 mod base_url;
@@ -185,16 +185,7 @@ pub struct ScramLogin {
     /// The database that the user was created on.
     pub auth_source: String,
     /// The only mechanism to use; `None` takes the best that the server offers.
-    pub mechanism: Option<ScramMechanism>,
-}
-
-/// The mechanisms with a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScramMechanism {
-    /// SCRAM-SHA-1: servers from 3.0 on.
-    Sha1,
-    /// SCRAM-SHA-256: servers from 4.0 on.
-    Sha256,
+    pub mechanism: Option<Mechanism>,
 }
 
 /// A management server that samples are sent to.

@@ -64,6 +64,15 @@ pub fn sasl_continue(conversation: i32, payload: &str) -> RawDocumentBuf {
     }
 }
 
+/// Logs in with the client certificate of the connection.
+pub fn authenticate(username: Option<&str>) -> RawDocumentBuf {
+    let mut command = rawdoc! { "authenticate": 1_i32, "mechanism": "MONGODB-X509" };
+    if let Some(username) = username {
+        command.append(cstr!("user"), username);
+    }
+    command
+}
+
 /// Finishes a command for a dialect: OP_MSG names its database in the document.
 pub fn addressed(mut command: RawDocumentBuf, database: &str, dialect: Dialect) -> RawDocumentBuf {
     if dialect == Dialect::OpMsg {

@@ -7,7 +7,7 @@ use bson::RawDocumentBuf;
 
 use super::{Error, Stream, connection::Connection, session::exchange};
 use crate::{
-    config::{Address, ScramLogin, ScramMechanism},
+    config::{Address, ScramLogin},
     mongo::{
         ErrorKind, Hello, ReplyError, SaslReply, command,
         scram::{ClientFirst, Keys, Mechanism, Recipe, ScramError},
@@ -37,11 +37,16 @@ impl KeyCache {
     }
 }
 
-/// The first step, sent inside the greeting on the guess that the server knows SCRAM-SHA-256.
+/// The first step, sent inside the greeting on the guess that the server knows SCRAM-SHA-256,
+/// unless the configuration names the mechanism.
 ///
 /// # Errors
 /// The operating system has no random bytes.
-pub(super) fn first(login: &ScramLogin, mechanism: Mechanism) -> std::io::Result<ClientFirst> {
+pub(super) fn guess(login: &ScramLogin) -> std::io::Result<ClientFirst> {
+    first(login, login.mechanism.unwrap_or(Mechanism::Sha256))
+}
+
+fn first(login: &ScramLogin, mechanism: Mechanism) -> std::io::Result<ClientFirst> {
     let mut nonce = [0_u8; 24];
     getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
     Ok(ClientFirst::new(mechanism, &login.username, BASE64.encode(nonce)))
@@ -66,7 +71,8 @@ impl Conversation<'_> {
         let (first, reply) = match &hello.speculative {
             Some(reply) => (guessed, reply.clone()),
             None => {
-                let first = first(self.login, Mechanism::best_of(&hello.mechanisms))
+                let best = || Mechanism::best_of(&hello.mechanisms);
+                let first = first(self.login, self.login.mechanism.unwrap_or_else(best))
                     .map_err(|error| Error::closed(self.address, &error))?;
                 let reply = self.step(connection, command::sasl_start(&first)).await?;
                 (first, reply)
@@ -101,20 +107,41 @@ impl Conversation<'_> {
     }
 
     fn refused(&self, fault: ReplyError) -> Error {
-        match fault {
-            ReplyError::Server(error) if error.kind() == ErrorKind::Authentication => {
-                Error::Credentials {
-                    address: self.address.clone(),
-                    username: self.login.username.clone(),
-                    database: self.login.auth_source.clone(),
-                    what: format!("error {}: {}", error.code, error.message),
-                }
-            }
-            fault => Error::Reply { address: self.address.clone(), fault },
-        }
+        refused(self.address, &self.login.username, &self.login.auth_source, fault)
     }
 
     fn broken(&self, fault: ScramError) -> Error {
         Error::Scram { address: self.address.clone(), fault }
+    }
+}
+
+/// Logs in with the client certificate of the TLS connection (MONGODB-X509). Without a name the
+/// server takes the certificate's subject; servers before 3.4 want it said.
+pub(super) async fn by_certificate(
+    connection: &mut Connection<Stream>,
+    address: &Address,
+    dialect: Dialect,
+    username: Option<&str>,
+) -> Result<(), Error> {
+    let command = command::addressed(command::authenticate(username), EXTERNAL, dialect);
+    let reply = exchange(connection, address, dialect, (EXTERNAL, &command)).await?;
+    let name = username.unwrap_or("the subject of the client certificate");
+    reply.document().map(drop).map_err(|fault| refused(address, name, EXTERNAL, fault))
+}
+
+/// Where users live that are known by something else than a password.
+const EXTERNAL: &str = "$external";
+
+fn refused(address: &Address, username: &str, database: &str, fault: ReplyError) -> Error {
+    match fault {
+        ReplyError::Server(error) if error.kind() == ErrorKind::Authentication => {
+            Error::Credentials {
+                address: address.clone(),
+                username: username.to_owned(),
+                database: database.to_owned(),
+                what: format!("error {}: {}", error.code, error.message),
+            }
+        }
+        fault => Error::Reply { address: address.clone(), fault },
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Address, Host, Login},
-    mongo::{Hello, NodeKind, ReplyError, check, command, scram::Mechanism},
+    mongo::{Hello, NodeKind, ReplyError, check, command, scram::ClientFirst},
     tls::{NameError, Peer, Role, TrustError, Trusts},
     wire::{self, Dialect, Message},
 };
@@ -195,30 +195,47 @@ async fn introduce(
     deadline: Instant,
 ) -> Result<Hello, Error> {
     let address = &target.address;
-    let guess = target.login.as_ref().map(|login| login::first(login, Mechanism::Sha256));
-    let guess = guess.transpose().map_err(|error| Error::closed(address, &error))?;
-    let greeting = command::greeting(
-        target
-            .login
-            .as_ref()
-            .zip(guess.as_ref())
-            .map(|(login, first)| (login.username.as_str(), login.auth_source.as_str(), first)),
-    );
+    let scram = match &target.login {
+        Some(Login::Scram(login)) => Some(login),
+        _ => None,
+    };
+    let guess = scram.map(login::guess).transpose();
+    let guess = guess.map_err(|error| Error::closed(address, &error))?;
+    let first_step = scram
+        .zip(guess.as_ref())
+        .map(|(login, first)| (login.username.as_str(), login.auth_source.as_str(), first));
+    let greeting = command::greeting(first_step);
     let limit = target.command_timeout;
     let answer = greet(connection, address, &greeting);
     let hello = within(limit, deadline, answer)
         .await
         .map_err(|after| timeout(address, Stage::Greeting, after))??;
-    if let (Some(login), Some(guess)) = (&target.login, guess)
-        && hello.kind != NodeKind::Arbiter
-    {
-        let keys = &target.keys;
-        let conversation = login::Conversation { address, login, keys, dialect: hello.dialect };
-        within(limit, deadline, conversation.run(connection, guess, &hello))
+    if hello.kind != NodeKind::Arbiter {
+        within(limit, deadline, log_in(target, connection, &hello, guess))
             .await
             .map_err(|after| timeout(address, Stage::Login, after))??;
     }
     Ok(hello)
+}
+
+async fn log_in(
+    target: &Target,
+    connection: &mut Connection<Stream>,
+    hello: &Hello,
+    guess: Option<ClientFirst>,
+) -> Result<(), Error> {
+    let (address, dialect) = (&target.address, hello.dialect);
+    match (&target.login, guess) {
+        (Some(Login::Scram(login)), Some(guess)) => {
+            let keys = &target.keys;
+            let conversation = login::Conversation { address, login, keys, dialect };
+            conversation.run(connection, guess, hello).await
+        }
+        (Some(Login::Certificate { username }), _) => {
+            login::by_certificate(connection, address, dialect, username.as_deref()).await
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn greet(

@@ -8,7 +8,7 @@ use std::{
 };
 
 use monitoring_agent::config::{
-    Address, Host, LogLevel, Login, Problem, TlsPolicy, TrustSource, load, parse,
+    Address, Host, LogLevel, Login, Problem, ScramLogin, TlsPolicy, TrustSource, load, parse,
 };
 use monitoring_agent::secret::Secret;
 use tempfile::TempDir;

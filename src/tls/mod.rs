@@ -11,19 +11,23 @@
 //! * Faults are mapped by variant to [`Fault`], never by the text of an error.
 
 mod certificate;
+mod crls;
 mod fault;
+mod judge;
 mod peer;
 mod pem;
 mod report;
 mod trust;
 mod verifier;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    crls::{CrlError, Crls},
     fault::Fault,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
-    report::{Certificate, Negotiated, Report, Verification},
+    report::{Acceptance, Certificate, NameRule, Negotiated, Report, Rule, Verification},
     trust::{Trust, TrustError, Trusts},
 };

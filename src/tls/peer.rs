@@ -17,8 +17,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    Fault, Negotiated, Report, Trust, TrustError, Trusts,
+    Fault, Negotiated, Report, TrustError, Trusts, certificate,
     fault::Context,
+    judge::Judge,
     verifier::{Seen, Verifier},
 };
 use crate::config::TlsPolicy;
@@ -96,11 +97,11 @@ impl Peer {
         })
     }
 
-    /// Loads the trusted certificates, unless that was done.
+    /// Loads the trusted certificates and revocation lists, unless that was done.
     ///
     /// # Errors
-    /// See [`TrustError`]; an empty system store is one when the certificate must be valid.
-    pub fn load(&self) -> Result<(), TrustError> {
+    /// See [`Fault`]; an empty system store is one when the certificate must be valid.
+    pub fn load(&self) -> Result<(), Fault> {
         self.ready().map(drop)
     }
 
@@ -120,15 +121,23 @@ impl Peer {
     /// What the last handshake showed; `stream` is its connection if it succeeded. Told once: the
     /// peer forgets what it tells.
     pub fn report(&self, stream: Option<&TlsStream>) -> Report {
-        let seen = match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(ready) => ready.verifier.take(),
-            None => Seen::default(),
-        };
+        let (seen, crl_next_update) =
+            match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                Some(Ready { verifier, .. }) => {
+                    let crls = verifier.judge().crls.as_ref();
+                    (verifier.take(), crls.and_then(|crls| crls.next_update()))
+                }
+                None => (Seen::default(), None),
+            };
+        let verification = seen.verification();
+        let accepted = seen.verdict.and_then(Result::ok);
         Report {
             negotiated: stream.and_then(negotiated),
-            verification: seen.verification(),
+            verification,
             chain: seen.chain,
-            anchor: seen.anchor,
+            accepted: accepted.as_ref().map(|accepted| accepted.why),
+            anchor: accepted.and_then(|accepted| certificate::read(&accepted.anchor)),
+            crl_next_update,
         }
     }
 
@@ -136,7 +145,7 @@ impl Peer {
     ///
     /// # Errors
     /// See [`Peer::load`].
-    pub fn https_config(&self) -> Result<HttpsConfig, TrustError> {
+    pub fn https_config(&self) -> Result<HttpsConfig, Fault> {
         let mut config = ClientConfig::clone(&*self.ready()?.config);
         config.alpn_protocols.clear();
         Ok(config)
@@ -151,19 +160,28 @@ impl Peer {
 
     /// What the words of a fault need to know.
     fn context<'a>(&'a self, verifier: &'a Verifier) -> Context<'a> {
-        Context { trust: verifier.trust(), role: self.role, peer: &self.host }
+        Context { trust: &verifier.judge().trust, role: self.role, peer: &self.host }
     }
 
-    fn ready(&self) -> Result<Ready, TrustError> {
+    fn ready(&self) -> Result<Ready, Fault> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ready) = ready.as_ref() {
             return Ok(ready.clone());
         }
         let trust = self.trusts.load(&self.policy.trust)?;
         if trust.is_empty() && self.policy.require_valid {
-            return Err(TrustError::EmptySystemStore { setting: self.role.trust_setting() });
+            return Err(TrustError::EmptySystemStore { setting: self.role.trust_setting() }.into());
         }
-        Ok(ready.insert(prepare(trust, self.policy.require_valid)).clone())
+        let crls = self.policy.crls.as_ref().map(|file| self.trusts.crls(file)).transpose()?;
+        let algorithms = PROVIDER.signature_verification_algorithms;
+        let judge = Judge {
+            trust,
+            crls,
+            require_name: self.policy.require_name,
+            algorithms: algorithms.all,
+        };
+        let verifier = Arc::new(Verifier::new(judge, self.policy.require_valid, algorithms));
+        Ok(ready.insert(prepare(verifier)).clone())
     }
 }
 
@@ -171,10 +189,8 @@ impl Peer {
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 
-fn prepare(trust: Arc<Trust>, require_valid: bool) -> Ready {
-    let provider = Arc::clone(&PROVIDER);
-    let verifier = Arc::new(Verifier::new(trust, require_valid, Arc::clone(&provider)));
-    let mut config = ClientConfig::builder_with_provider(provider)
+fn prepare(verifier: Arc<Verifier>) -> Ready {
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .expect("aws-lc-rs has suites for both versions")
         .dangerous()

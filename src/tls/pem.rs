@@ -1,5 +1,7 @@
 //! PEM files: blocks with their lines, and what else people put in their place.
 
+use std::{fs::File, io::Read, path::Path};
+
 use thiserror::Error;
 
 /// Largest PEM file that is read; the bundle of all public CAs has 0.25 MiB.
@@ -61,9 +63,34 @@ pub enum PemError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Text without any revocation list.
+    #[error("the file holds no revocation list (no line -----BEGIN X509 CRL-----)")]
+    NoList,
+    /// A revocation list that is damaged, or of a kind that cannot be used.
+    #[error("revocation list {number} (line {line}) cannot be used: {what}")]
+    DamagedList {
+        /// Which list of the file, from 1.
+        number: usize,
+        /// The line of its BEGIN.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
 }
 
-/// One certificate of a file, still unjudged.
+/// Reads a whole file, up to the limit; the error is in words.
+pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, String> {
+    let mut content = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(MAX_FILE_BYTES + 1).read_to_end(&mut content))
+        .map_err(|error| error.to_string())?;
+    if content.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("it is larger than {MAX_FILE_BYTES} bytes"));
+    }
+    Ok(content)
+}
+
+/// One block of a file, still unjudged.
 #[derive(Debug)]
 pub(super) struct Block {
     /// Which certificate of the file, from 1.
@@ -103,6 +130,28 @@ pub(super) fn certificates(content: &[u8]) -> Result<Vec<Block>, PemError> {
     if blocks.is_empty() { Err(PemError::NoCertificate) } else { Ok(blocks) }
 }
 
+/// All revocation lists of a PEM file; blocks of other kinds are stepped over.
+///
+/// # Errors
+/// See [`PemError`].
+pub(super) fn revocation_lists(content: &[u8]) -> Result<Vec<Block>, PemError> {
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+    stranger(content)?;
+    let text = String::from_utf8_lossy(content);
+    let mut lines = text.lines().map(str::trim).zip(1..);
+    let mut blocks = Vec::new();
+    while let Some((marker, line)) = lines.next() {
+        if marker == "-----BEGIN X509 CRL-----" {
+            let number = blocks.len() + 1;
+            let what = "it has no line -----END X509 CRL-----, or its text is not base64";
+            let damaged = PemError::DamagedList { number, line, what };
+            let der = body(&mut lines).and_then(|body| decode(&body)).ok_or(damaged)?;
+            blocks.push(Block { number, line, der });
+        }
+    }
+    if blocks.is_empty() { Err(PemError::NoList) } else { Ok(blocks) }
+}
+
 /// Recognises the files that are met in place of PEM.
 fn stranger(content: &[u8]) -> Result<(), PemError> {
     match content {
@@ -123,7 +172,9 @@ fn body<'a>(lines: &mut impl Iterator<Item = (&'a str, usize)>) -> Option<String
     let mut body = String::new();
     for (line, _) in lines {
         match line {
-            "-----END CERTIFICATE-----" | "-----END X509 CERTIFICATE-----" => return Some(body),
+            "-----END CERTIFICATE-----"
+            | "-----END X509 CERTIFICATE-----"
+            | "-----END X509 CRL-----" => return Some(body),
             _ if line.starts_with("-----") => return None,
             _ => {
                 body.push_str(line);

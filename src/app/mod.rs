@@ -165,7 +165,7 @@ impl App {
         }
         let hosts = pollers.len();
         for poller in pollers {
-            tasks.spawn_poller(|stop| poller.run(hosts, stop));
+            tasks.spawn_poller(|stop| Box::new(poller).run(hosts, stop));
         }
         status.set_readiness(Readiness::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), hosts, "monitoring-agent is running");

@@ -29,7 +29,7 @@ const LANDING: &str = concat!(
 /// The page at `/readyz`: a word, then what stands behind it in numbers.
 pub(super) fn readiness(snapshot: &Snapshot) -> String {
     let word = match snapshot.readiness {
-        Readiness::Starting => "starting: the first round of polls has not ended",
+        Readiness::Starting => "starting: not everything is in place yet",
         Readiness::Ready => "ready",
         Readiness::Stopping => "stopping",
     };
@@ -63,7 +63,7 @@ mod tests {
         status.set_destination("mms", DestinationState::Held);
         assert_eq!(
             readiness(&status.snapshot()),
-            "starting: the first round of polls has not ended\n\
+            "starting: not everything is in place yet\n\
              hosts: 1 up, 1 down, 1 not polled yet\n\
              destinations: 0 delivering, 0 retrying, 1 held, 0 refusing, 0 not tried yet\n"
         );

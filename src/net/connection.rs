@@ -38,7 +38,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &self.stream
     }
 
-    /// Sends a command and waits for its reply.
+    /// Sends a command to a database and waits for its reply.
     ///
     /// # Errors
     /// See [`RequestError`]. After any of them, every later request fails at once.
@@ -48,6 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn request(
         &mut self,
         dialect: Dialect,
+        database: &str,
         command: &RawDocument,
     ) -> Result<(Message, i32), RequestError> {
         if !std::mem::replace(&mut self.usable, false) {
@@ -55,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Err(RequestError::Io(io::Error::new(io::ErrorKind::NotConnected, reason)));
         }
         self.last_request = self.last_request.wrapping_add(1);
-        let bytes = wire::encode(dialect, self.last_request, command.as_bytes());
+        let bytes = wire::encode(dialect, self.last_request, database, command.as_bytes());
         self.stream.write_all(&bytes).await.map_err(RequestError::Io)?;
         self.stream.flush().await.map_err(RequestError::Io)?;
         let message = self.receive().await?;
@@ -127,7 +128,8 @@ mod tests {
             server.read_exact(&mut request).await.expect("the request");
             server.write_all(&reply(1)).await.expect("taken");
         };
-        let (answer, ()) = tokio::join!(connection.request(Dialect::OpMsg, &command), serve);
+        let (answer, ()) =
+            tokio::join!(connection.request(Dialect::OpMsg, "admin", &command), serve);
         let (message, request) = answer.expect("a reply");
         assert_eq!(wire::decode(&message, request), Ok(rawdoc! { "ok": 1 }.as_bytes()));
     }
@@ -137,10 +139,10 @@ mod tests {
         let (client, mut server) = duplex(1_000);
         let mut connection = Connection::new(client);
         let command = rawdoc! { "ping": 1 };
-        let request = connection.request(Dialect::OpMsg, &command);
+        let request = connection.request(Dialect::OpMsg, "admin", &command);
         assert!(tokio::time::timeout(Duration::from_secs(1), request).await.is_err());
         server.write_all(&reply(1)).await.expect("taken");
-        let refused = connection.request(Dialect::OpMsg, &command).await;
+        let refused = connection.request(Dialect::OpMsg, "admin", &command).await;
         assert!(
             matches!(refused, Err(RequestError::Io(error)) if error.kind() == io::ErrorKind::NotConnected)
         );
@@ -151,7 +153,7 @@ mod tests {
         let (client, mut server) = duplex(1_000);
         let mut connection = Connection::new(client);
         server.write_all(&[reply(1), vec![0]].concat()).await.expect("taken");
-        let refused = connection.request(Dialect::OpMsg, &rawdoc! { "ping": 1 }).await;
+        let refused = connection.request(Dialect::OpMsg, "admin", &rawdoc! { "ping": 1 }).await;
         let expected = WireError::TrailingBytes { field: "reply", extra: 1 };
         assert!(matches!(refused, Err(RequestError::Wire(error)) if error == expected));
 

@@ -95,7 +95,7 @@ impl Conversation<'_> {
     ) -> Result<SaslReply, Error> {
         let database = &self.login.auth_source;
         let command = command::addressed(command, database, self.dialect);
-        let reply = exchange(connection, self.address, self.dialect, &command).await?;
+        let reply = exchange(connection, self.address, self.dialect, (database, &command)).await?;
         let document = reply.document().map_err(|fault| self.refused(fault))?;
         SaslReply::read(document).ok_or_else(|| self.broken(ScramError::Malformed("a payload")))
     }

@@ -109,7 +109,7 @@ impl Session {
         self.report.as_ref()
     }
 
-    /// Sends a command to a database (servers before 3.6: always admin) and waits for its reply.
+    /// Sends a command to a database and waits for its reply.
     ///
     /// # Errors
     /// See [`Error`]. Unless it [leaves the connection usable](Error::leaves_connection_usable),
@@ -124,7 +124,7 @@ impl Session {
     ) -> Result<Reply, Error> {
         let dialect = self.hello.dialect;
         let command = command::addressed(command, database, dialect);
-        let exchange = exchange(&mut self.connection, &self.address, dialect, &command);
+        let exchange = exchange(&mut self.connection, &self.address, dialect, (database, &command));
         let far = Instant::now() + self.command_timeout;
         let reply = match within(self.command_timeout, far, exchange).await {
             Ok(reply) => reply?,
@@ -173,14 +173,14 @@ impl Reply {
     }
 }
 
-/// Sends a finished command and takes its reply apart as far as its framing.
+/// Sends a finished command to a database and takes its reply apart as far as its framing.
 pub(super) async fn exchange(
     connection: &mut Connection<Stream>,
     address: &Address,
     dialect: Dialect,
-    command: &RawDocument,
+    (database, command): (&str, &RawDocument),
 ) -> Result<Reply, Error> {
-    let outcome = connection.request(dialect, command).await;
+    let outcome = connection.request(dialect, database, command).await;
     let (message, request) = outcome.map_err(|error| request_error(address, error))?;
     match wire::decode(&message, request) {
         Ok(_) => Ok(Reply { message, request }),
@@ -227,7 +227,7 @@ async fn greet(
     greeting: &RawDocument,
 ) -> Result<Hello, Error> {
     let encrypted = connection.stream().tls().is_some();
-    let reply = match exchange(connection, address, Dialect::OpQuery, greeting).await {
+    let reply = match exchange(connection, address, Dialect::OpQuery, ("admin", greeting)).await {
         Err(Error::Closed { .. }) if encrypted => {
             return Err(Error::ClosedAfterHandshake(address.clone()));
         }

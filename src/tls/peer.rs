@@ -110,17 +110,18 @@ impl Peer {
     /// See [`Fault`]; [`Peer::report`] tells what was seen up to then.
     pub async fn handshake(&self, socket: TcpStream) -> Result<TlsStream, Fault> {
         let Ready { config, verifier } = self.ready()?;
-        verifier.forget();
+        let _of_the_last_handshake = verifier.take();
         TlsConnector::from(config)
             .connect(self.name.clone(), socket)
             .await
             .map_err(|error| Fault::of(&error, &verifier.seen(), &self.context(&verifier)))
     }
 
-    /// What the last handshake showed; `stream` is its connection if it succeeded.
+    /// What the last handshake showed; `stream` is its connection if it succeeded. Told once: the
+    /// peer forgets what it tells.
     pub fn report(&self, stream: Option<&TlsStream>) -> Report {
         let seen = match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(ready) => ready.verifier.seen(),
+            Some(ready) => ready.verifier.take(),
             None => Seen::default(),
         };
         Report {

@@ -81,9 +81,10 @@ impl Verifier {
         Self { trust, require_valid, inner, algorithms, seen: Mutex::default() }
     }
 
-    /// Forgets the last handshake, so that a failure before the certificate does not show an old one.
-    pub(super) fn forget(&self) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
+    /// Takes what the last handshake presented. Taken before the next one too, so that a failure
+    /// ahead of the certificate does not show an old one.
+    pub(super) fn take(&self) -> Seen {
+        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the last handshake presented.

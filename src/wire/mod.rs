@@ -4,7 +4,7 @@
 //! message = header (16 bytes) + body
 //! header  = length i32 · request id i32 · response to i32 · opcode i32      (little-endian)
 //! OP_MSG 2013   body = flags u32 · section: kind 0, one document [· checksum u32]
-//! OP_QUERY 2004 body = flags · "admin.$cmd" NUL · skip · limit · one document
+//! OP_QUERY 2004 body = flags · "DATABASE.$cmd" NUL · skip · limit · one document
 //! OP_REPLY 1    body = flags · cursor i64 · first · count · documents
 //! ```
 //! Source: the MongoDB manual's "Wire Protocol" page and the OP_MSG specification. Parsing is
@@ -34,10 +34,11 @@ pub enum Dialect {
     OpMsg,
 }
 
-/// Encodes a command. `document` must be a whole BSON document; for OP_MSG it must hold `$db`.
-pub fn encode(dialect: Dialect, request_id: i32, document: &[u8]) -> Vec<u8> {
+/// Encodes a command to a database. `document` must be a whole BSON document; for OP_MSG, whose
+/// header names no database, it must hold `$db`.
+pub fn encode(dialect: Dialect, request_id: i32, database: &str, document: &[u8]) -> Vec<u8> {
     match dialect {
-        Dialect::OpQuery => op_query::encode(request_id, document),
+        Dialect::OpQuery => op_query::encode(request_id, database, document),
         Dialect::OpMsg => op_msg::encode(request_id, document),
     }
 }

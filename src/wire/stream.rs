@@ -115,9 +115,16 @@ mod tests {
         let bytes = reply(Dialect::OpMsg, 7, document.as_bytes());
         let message = next_message(&mut BytesMut::from(&*bytes)).expect("whole").expect("framed");
         assert_eq!(decode(&message, 8), Err(WireError::UnexpectedReply { wanted: 8, got: 7 }));
-        let bytes = encode(Dialect::OpQuery, 0, document.as_bytes());
+        let bytes = encode(Dialect::OpQuery, 0, "admin", document.as_bytes());
         let message = next_message(&mut BytesMut::from(&*bytes)).expect("whole").expect("framed");
         assert_eq!(decode(&message, 0), Err(WireError::UnknownOpcode(2004)));
+    }
+
+    #[test]
+    fn op_query_names_the_database_of_the_user_in_its_header() {
+        let document = rawdoc! { "saslStart": 1 };
+        let bytes = encode(Dialect::OpQuery, 0, "reporting", document.as_bytes());
+        assert_eq!(bytes.get(20..36), Some(b"reporting.$cmd\0\0".as_slice()));
     }
 
     #[test]

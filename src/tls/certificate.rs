@@ -45,8 +45,9 @@ pub(super) fn date(seconds: i64) -> String {
     match ASN1Time::from_timestamp(seconds).map(|time| time.to_datetime()) {
         Ok(time) => {
             let month = u8::from(time.month());
-            let (hour, minute) = (time.hour(), time.minute());
-            format!("{}-{month:02}-{:02} {hour:02}:{minute:02} UTC", time.year(), time.day())
+            let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+            let (year, day) = (time.year(), time.day());
+            format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
         }
         Err(_) => format!("{seconds} s since 1970"),
     }
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(certificate.subject, "CN=db1\\0aforged line,O=Acme\\, Inc");
         assert_eq!(certificate.issuer, certificate.subject);
         assert_eq!(certificate.names, ["db1.example", "127.0.0.1"]);
-        assert_eq!(date(certificate.not_after), "2030-02-03 00:00 UTC");
+        assert_eq!(date(certificate.not_after), "2030-02-03 00:00:00 UTC");
         assert_eq!(certificate.key, "EC 256");
         assert_eq!(certificate.signature_algorithm, "ecdsa-with-SHA256");
         assert_eq!(certificate.fingerprint.len(), 64);

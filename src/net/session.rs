@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::{Address, Host, Login},
     mongo::{Hello, NodeKind, ReplyError, check, command, scram::ClientFirst},
-    tls::{NameError, Peer, Role, TrustError, Trusts},
+    tls::{Fault, NameError, Peer, Role, Trusts},
     wire::{self, Dialect, Message},
 };
 
@@ -55,8 +55,8 @@ impl Target {
     /// Loads the trusted certificates, unless that was done.
     ///
     /// # Errors
-    /// See [`TrustError`].
-    pub fn load_trust(&self) -> Result<(), TrustError> {
+    /// See [`Fault`].
+    pub fn load_trust(&self) -> Result<(), Fault> {
         self.peer.as_ref().map_or(Ok(()), Peer::load)
     }
 

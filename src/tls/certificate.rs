@@ -34,12 +34,6 @@ pub(super) fn read(der: &[u8]) -> Option<Certificate> {
     })
 }
 
-/// The raw subject and issuer, for looking one certificate's issuer up among others' subjects.
-pub(super) fn raw_names(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some((certificate.subject().as_raw().to_vec(), certificate.issuer().as_raw().to_vec()))
-}
-
 /// A moment in words, in UTC.
 pub(super) fn date(seconds: i64) -> String {
     match ASN1Time::from_timestamp(seconds).map(|time| time.to_datetime()) {

@@ -16,7 +16,7 @@ use rustls::{
     CertificateError,
     pki_types::{CertificateDer, DnsName, ServerName, SignatureVerificationAlgorithm, UnixTime},
 };
-use webpki::{EndEntityCert, Error, KeyUsage};
+use webpki::{EndEntityCert, Error, KeyUsage, RevocationOptions};
 use x509_parser::{
     certificate::X509Certificate,
     extensions::ParsedExtension,
@@ -156,7 +156,7 @@ impl Judge {
     ) -> Result<&CertificateDer<'static>, Refusal> {
         let leaf = EndEntityCert::try_from(leaf).map_err(Refusal::Path)?;
         let anchors = self.trust.anchors();
-        let verify = |revocation| {
+        let verify = |revocation: Option<RevocationOptions<'_>>| {
             let usage = KeyUsage::server_auth();
             let path = leaf.verify_for_usage(
                 self.algorithms,

@@ -28,6 +28,7 @@ pub use self::{
     crls::{CrlError, Crls},
     fault::Fault,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
+    pem::{PemError, chain},
     report::{Acceptance, Certificate, NameRule, Negotiated, Report, Rule, Verification},
     trust::{Trust, TrustError, Trusts},
 };

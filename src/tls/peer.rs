@@ -3,13 +3,14 @@
 use std::{
     error::Error as StdError,
     sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rustls::{
     ClientConfig, ProtocolVersion,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName, UnixTime},
     version,
 };
 use thiserror::Error;
@@ -138,6 +139,24 @@ impl Peer {
             accepted: accepted.as_ref().map(|accepted| accepted.why),
             anchor: accepted.and_then(|accepted| certificate::read(&accepted.anchor)),
             crl_next_update,
+        }
+    }
+
+    /// Judges a chain in DER, the server's own certificate first, as a handshake at `now` (seconds
+    /// since the Unix epoch) would, without any connection.
+    ///
+    /// # Errors
+    /// See [`Fault`]: only what the policy does not tolerate.
+    pub fn judge(&self, chain: Vec<Vec<u8>>, now: u64) -> Result<(), Fault> {
+        let Ready { verifier, .. } = self.ready()?;
+        let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        match verifier.judge().judge(&chain, &self.name, now) {
+            Err(refusal) if self.policy.require_valid => {
+                let chain: Vec<_> = chain.iter().filter_map(|der| certificate::read(der)).collect();
+                Err(Fault::refused(&refusal, &chain, &self.context(&verifier)))
+            }
+            _ => Ok(()),
         }
     }
 

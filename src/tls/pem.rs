@@ -130,6 +130,14 @@ pub(super) fn certificates(content: &[u8]) -> Result<Vec<Block>, PemError> {
     if blocks.is_empty() { Err(PemError::NoCertificate) } else { Ok(blocks) }
 }
 
+/// The certificates of a PEM text in DER, in the order in which they stand.
+///
+/// # Errors
+/// See [`PemError`].
+pub fn chain(content: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
+    Ok(certificates(content)?.into_iter().map(|block| block.der).collect())
+}
+
 /// All revocation lists of a PEM file; blocks of other kinds are stepped over.
 ///
 /// # Errors

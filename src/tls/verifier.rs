@@ -1,6 +1,6 @@
 //! The verifier of one peer: it remembers, judges, and only then asks the policy.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rustls::{
     DigitallySignedStruct, Error, SignatureScheme,

@@ -17,6 +17,7 @@ mod judge;
 mod peer;
 mod pem;
 mod report;
+mod store;
 mod trust;
 mod verifier;
 mod words;
@@ -30,5 +31,6 @@ pub use self::{
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
     pem::{PemError, chain},
     report::{Acceptance, Certificate, NameRule, Negotiated, Report, Rule, Verification},
-    trust::{Trust, TrustError, Trusts},
+    store::{Renewal, Trusts},
+    trust::{Trust, TrustError},
 };

@@ -72,6 +72,8 @@ pub struct Peer {
 
 #[derive(Clone, Debug)]
 struct Ready {
+    /// The generation of trust that this was made in.
+    generation: u64,
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
 }
@@ -111,7 +113,7 @@ impl Peer {
     /// # Errors
     /// See [`Fault`]; [`Peer::report`] tells what was seen up to then.
     pub async fn handshake(&self, socket: TcpStream) -> Result<TlsStream, Fault> {
-        let Ready { config, verifier } = self.ready()?;
+        let Ready { config, verifier, .. } = self.ready()?;
         let _of_the_last_handshake = verifier.take();
         TlsConnector::from(config)
             .connect(self.name.clone(), socket)
@@ -160,6 +162,22 @@ impl Peer {
         }
     }
 
+    /// Judges the certificates of an open connection again, by what is trusted now.
+    ///
+    /// # Errors
+    /// See [`Peer::judge`]: the connection must be closed.
+    pub fn judge_again(&self, stream: &TlsStream) -> Result<(), Fault> {
+        let (_, connection) = stream.get_ref();
+        let chain = connection.peer_certificates().unwrap_or_default();
+        self.judge(chain.iter().map(|der| der.to_vec()).collect(), UnixTime::now().as_secs())
+    }
+
+    /// The generation of what is trusted: an HTTPS client that was made in an older one must be
+    /// made again.
+    pub fn generation(&self) -> u64 {
+        self.trusts.generation()
+    }
+
     /// The same verifier for an HTTPS client.
     ///
     /// # Errors
@@ -184,7 +202,9 @@ impl Peer {
 
     fn ready(&self) -> Result<Ready, Fault> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = ready.as_ref() {
+        // Asked first: what is replaced while this runs has a later generation.
+        let generation = self.trusts.generation();
+        if let Some(ready) = ready.as_ref().filter(|ready| ready.generation == generation) {
             return Ok(ready.clone());
         }
         let trust = self.trusts.load(&self.policy.trust)?;
@@ -200,7 +220,7 @@ impl Peer {
             algorithms: algorithms.all,
         };
         let verifier = Arc::new(Verifier::new(judge, self.policy.require_valid, algorithms));
-        Ok(ready.insert(prepare(verifier)).clone())
+        Ok(ready.insert(prepare(generation, verifier)).clone())
     }
 }
 
@@ -208,7 +228,7 @@ impl Peer {
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 
-fn prepare(verifier: Arc<Verifier>) -> Ready {
+fn prepare(generation: u64, verifier: Arc<Verifier>) -> Ready {
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .expect("aws-lc-rs has suites for both versions")
@@ -217,7 +237,7 @@ fn prepare(verifier: Arc<Verifier>) -> Ready {
         .with_no_client_auth();
     // A resumed session would skip the verifier, and with it the report; it saves 0.2 ms.
     config.resumption = Resumption::disabled();
-    Ready { config: Arc::new(config), verifier }
+    Ready { generation, config: Arc::new(config), verifier }
 }
 
 fn negotiated(stream: &TlsStream) -> Option<Negotiated> {

@@ -1,17 +1,12 @@
 //! Whom the agent trusts: the certificates of one file, or of the system's store.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 
 use super::{
     certificate,
-    crls::{CrlError, Crls},
     pem::{self, PemError},
 };
 use crate::config::TrustSource;
@@ -147,74 +142,22 @@ impl Trust {
     }
 }
 
-/// The trust of every source in use, each loaded once and shared by all hosts and destinations.
-#[derive(Debug, Default)]
-pub struct Trusts {
-    loaded: Mutex<HashMap<TrustSource, Arc<Trust>>>,
-    crls: Mutex<HashMap<PathBuf, Arc<Crls>>>,
-}
-
-impl Trusts {
-    /// The trust of a source. What could not be loaded is tried again at the next call, so that a
-    /// file put in place later is found without a restart.
-    ///
-    /// # Errors
-    /// See [`Trust::load`].
-    pub fn load(&self, source: &TrustSource) -> Result<Arc<Trust>, TrustError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trust) = loaded.get(source) {
-            return Ok(Arc::clone(trust));
-        }
-        let trust = Arc::new(Trust::load(source)?);
-        loaded.insert(source.clone(), Arc::clone(&trust));
-        Ok(trust)
-    }
-
-    /// The revocation lists of a file, as [`Trusts::load`] does it.
-    ///
-    /// # Errors
-    /// See [`Crls::load`].
-    pub fn crls(&self, file: &Path) -> Result<Arc<Crls>, CrlError> {
-        let mut loaded = self.crls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(crls) = loaded.get(file) {
-            return Ok(Arc::clone(crls));
-        }
-        let crls = Arc::new(Crls::load(file)?);
-        loaded.insert(file.to_owned(), Arc::clone(&crls));
-        Ok(crls)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_missing_file_and_a_directory_are_named_with_the_reason() {
-        let trusts = Trusts::default();
-        let missing =
-            trusts.load(&TrustSource::File("/nowhere/ca.pem".into())).expect_err("missing");
+        let refused = |file: &str| {
+            Trust::load(&TrustSource::File(file.into())).expect_err("no file").to_string()
+        };
         assert_eq!(
-            missing.to_string(),
+            refused("/nowhere/ca.pem"),
             "cannot read the trusted certificates in /nowhere/ca.pem: No such file or directory (os error 2)"
         );
-        let folder = trusts.load(&TrustSource::File("/".into())).expect_err("a directory");
         assert_eq!(
-            folder.to_string(),
+            refused("/"),
             "cannot read the trusted certificates in /: Is a directory (os error 21)"
         );
-    }
-
-    #[test]
-    fn a_file_that_was_missing_is_found_once_it_is_there() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let source = TrustSource::File(folder.path().join("ca.pem"));
-        let trusts = Trusts::default();
-        assert!(trusts.load(&source).is_err());
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let parameters = rcgen::CertificateParams::new(["ca".to_owned()]).expect("a name");
-        let pem = parameters.self_signed(&key).expect("a certificate").pem();
-        std::fs::write(folder.path().join("ca.pem"), pem).expect("written");
-        assert!(!trusts.load(&source).expect("loads").is_empty());
     }
 }

@@ -13,8 +13,8 @@ use prometheus::{
     core::Collector,
 };
 
-use self::labels::STATUS_CLASSES;
 pub use self::labels::{DropReason, PathClass, VerdictClass};
+use self::labels::{OUTCOMES, STATUS_CLASSES};
 
 /// The agent's own metrics. Clones share the same numbers.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ pub struct Telemetry {
     registry: Registry,
     hosts: IntGauge,
     clock_offset: Gauge,
+    reloads: IntCounterVec,
+    last_reload_good: IntGauge,
+    last_reload_good_at: Gauge,
+    renewals: IntCounterVec,
+    refused_files: IntGauge,
     exporter_requests: IntCounterVec,
     rejected_connections: IntCounter,
     failed_connections: IntCounter,
@@ -58,6 +63,29 @@ impl Telemetry {
                 "clock_offset_seconds",
                 "How far the stamps of samples are ahead of a wall clock that was set back.",
             ),
+            reloads: families.counters(
+                "config_reloads_total",
+                "Times the configuration was read again, by what became of it.",
+                &["outcome"],
+            ),
+            last_reload_good: families.int_gauge(
+                "config_last_reload_successful",
+                "1 while the newest configuration that was read is the one in force.",
+            ),
+            last_reload_good_at: families.gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read, since the epoch.",
+            ),
+            renewals: families.counters(
+                "trust_file_renewals_total",
+                "Times a file of certificates or revocation lists changed, by what became of it.",
+                &["outcome"],
+            ),
+            refused_files: families.int_gauge(
+                "trust_files_refused",
+                "Files of certificates or revocation lists whose present content is refused, while \
+                 an older one is in force.",
+            ),
             exporter_requests: families.counters(
                 "exporter_requests_total",
                 "Requests that the agent's HTTP server answered.",
@@ -78,6 +106,12 @@ impl Telemetry {
             uploads: Uploads::new(&families),
             registry,
         };
+        telemetry.last_reload_good.set(1);
+        telemetry.last_reload_good_at.set(seconds(started_at_millis));
+        for outcome in OUTCOMES {
+            telemetry.reloads.with_label_values(&[outcome]);
+            telemetry.renewals.with_label_values(&[outcome]);
+        }
         for path in PathClass::ALL {
             for status in STATUS_CLASSES {
                 telemetry.exporter_requests.with_label_values(&[path.name(), status]);
@@ -89,6 +123,25 @@ impl Telemetry {
     /// How many hosts are configured.
     pub fn set_hosts(&self, hosts: usize) {
         self.hosts.set(i64::try_from(hosts).unwrap_or(i64::MAX));
+    }
+
+    /// The configuration was read again at `millis` since the Unix epoch, and applied or refused.
+    pub fn config_reloaded(&self, applied: bool, millis: i64) {
+        self.reloads.with_label_values(&[outcome(applied)]).inc();
+        self.last_reload_good.set(applied.into());
+        if applied {
+            self.last_reload_good_at.set(seconds(millis));
+        }
+    }
+
+    /// A file that trust is made of changed, and its content was applied or refused.
+    pub fn trust_file_renewed(&self, applied: bool) {
+        self.renewals.with_label_values(&[outcome(applied)]).inc();
+    }
+
+    /// How many files' present content is refused.
+    pub fn set_refused_files(&self, files: usize) {
+        self.refused_files.set(i64::try_from(files).unwrap_or(i64::MAX));
     }
 
     /// How far the stamps are ahead of the wall clock.
@@ -311,6 +364,11 @@ impl Families<'_> {
     }
 }
 
+fn outcome(applied: bool) -> &'static str {
+    let [yes, no] = OUTCOMES;
+    if applied { yes } else { no }
+}
+
 /// Milliseconds as seconds.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
 fn seconds(millis: i64) -> f64 {
@@ -348,7 +406,7 @@ mod tests {
             assert!(lines.iter().any(|line| line.starts_with(&format!("# HELP {name} "))));
             families.insert(name.to_owned());
         }
-        assert_eq!(families.len(), 16);
+        assert_eq!(families.len(), 21);
         assert!(lines.contains(&"monitoring_agent_build_info{version=\"0.1.0\"} 1".to_owned()));
         assert!(lines.contains(&"monitoring_agent_start_time_seconds 1700000000.5".to_owned()));
     }

@@ -1,0 +1,85 @@
+//! What all pollers and uploads of a process share, and how one of them is made.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::{
+    config::{Config, Destination, Host},
+    exporter::Sources,
+    latest::Latest,
+    metrics::View,
+    net::{Target, Trusts},
+    poller::{Outputs, Poller},
+    sample::{Interner, wall_millis},
+    spool::{Limits, Spool},
+    status::Status,
+    telemetry::Telemetry,
+    upload::{self, Upload},
+};
+
+/// The shared parts; they outlive every configuration.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) sources: Sources,
+    pub(super) spool: Spool,
+    pub(super) trusts: Arc<Trusts>,
+    interner: Arc<Interner>,
+    /// Where the agent's own counters begin, in milliseconds since the Unix epoch.
+    agent_started_at: i64,
+}
+
+impl Parts {
+    pub(super) fn new(config: &Config) -> Self {
+        let agent_started_at = wall_millis();
+        let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), agent_started_at);
+        let parts = Self {
+            sources: Sources {
+                latest: Latest::default(),
+                view: Arc::new(View::new()),
+                telemetry,
+                status: Status::new([], []),
+            },
+            spool: Spool::new(Limits::default()),
+            trusts: Arc::default(),
+            interner: Arc::default(),
+            agent_started_at,
+        };
+        parts.name(config);
+        parts
+    }
+
+    /// Takes the names of a configuration's hosts and destinations.
+    pub(super) fn name(&self, config: &Config) {
+        let Sources { telemetry, status, .. } = &self.sources;
+        telemetry.set_hosts(config.hosts.len());
+        status.set_hosts(config.hosts.iter().map(|host| Arc::clone(&host.name)));
+        status.set_destinations(config.destinations.iter().map(|it| Arc::clone(&it.name)));
+    }
+
+    pub(super) fn poller(&self, host: &Host) -> Result<Poller, StartError> {
+        let target = Target::new(host, &self.trusts)
+            .map_err(|fault| StartError::Host { host: Arc::clone(&host.name), fault })?;
+        let outputs = Outputs {
+            latest: self.sources.latest.clone(),
+            spool: self.spool.clone(),
+            status: self.sources.status.clone(),
+            telemetry: self.sources.telemetry.clone(),
+            interner: Arc::clone(&self.interner),
+        };
+        Ok(Poller::new(host, target, outputs))
+    }
+
+    pub(super) fn upload(&self, destination: &Destination) -> Result<Upload, StartError> {
+        let shared = upload::Shared {
+            view: Arc::clone(&self.sources.view),
+            trusts: Arc::clone(&self.trusts),
+            status: self.sources.status.clone(),
+            agent_started_at: self.agent_started_at,
+        };
+        let telemetry = self.sources.telemetry.destination(&destination.name);
+        let cursor = self.spool.cursor(Arc::clone(&destination.name), telemetry.clone());
+        Upload::build(destination, cursor, telemetry, &shared).map_err(|fault| {
+            StartError::Destination { destination: Arc::clone(&destination.name), fault }
+        })
+    }
+}

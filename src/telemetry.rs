@@ -22,16 +22,22 @@ pub struct Telemetry {
     registry: Registry,
     hosts: IntGauge,
     clock_offset: Gauge,
-    reloads: IntCounterVec,
-    last_reload_good: IntGauge,
-    last_reload_good_at: Gauge,
-    renewals: IntCounterVec,
-    refused_files: IntGauge,
+    renewals: Renewals,
     exporter_requests: IntCounterVec,
     rejected_connections: IntCounter,
     failed_connections: IntCounter,
     accept_failures: IntCounter,
     uploads: Uploads,
+}
+
+/// The families of what is read again while the agent runs.
+#[derive(Clone, Debug)]
+struct Renewals {
+    configs: IntCounterVec,
+    last_config_good: IntGauge,
+    last_config_good_at: Gauge,
+    files: IntCounterVec,
+    refused_files: IntGauge,
 }
 
 /// The families of the uploads, one label set a destination.
@@ -63,29 +69,7 @@ impl Telemetry {
                 "clock_offset_seconds",
                 "How far the stamps of samples are ahead of a wall clock that was set back.",
             ),
-            reloads: families.counters(
-                "config_reloads_total",
-                "Times the configuration was read again, by what became of it.",
-                &["outcome"],
-            ),
-            last_reload_good: families.int_gauge(
-                "config_last_reload_successful",
-                "1 while the newest configuration that was read is the one in force.",
-            ),
-            last_reload_good_at: families.gauge(
-                "config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was read, since the epoch.",
-            ),
-            renewals: families.counters(
-                "trust_file_renewals_total",
-                "Times a file of certificates or revocation lists changed, by what became of it.",
-                &["outcome"],
-            ),
-            refused_files: families.int_gauge(
-                "trust_files_refused",
-                "Files of certificates or revocation lists whose present content is refused, while \
-                 an older one is in force.",
-            ),
+            renewals: Renewals::new(&families, started_at_millis),
             exporter_requests: families.counters(
                 "exporter_requests_total",
                 "Requests that the agent's HTTP server answered.",
@@ -106,12 +90,6 @@ impl Telemetry {
             uploads: Uploads::new(&families),
             registry,
         };
-        telemetry.last_reload_good.set(1);
-        telemetry.last_reload_good_at.set(seconds(started_at_millis));
-        for outcome in OUTCOMES {
-            telemetry.reloads.with_label_values(&[outcome]);
-            telemetry.renewals.with_label_values(&[outcome]);
-        }
         for path in PathClass::ALL {
             for status in STATUS_CLASSES {
                 telemetry.exporter_requests.with_label_values(&[path.name(), status]);
@@ -127,21 +105,21 @@ impl Telemetry {
 
     /// The configuration was read again at `millis` since the Unix epoch, and applied or refused.
     pub fn config_reloaded(&self, applied: bool, millis: i64) {
-        self.reloads.with_label_values(&[outcome(applied)]).inc();
-        self.last_reload_good.set(applied.into());
+        self.renewals.configs.with_label_values(&[outcome(applied)]).inc();
+        self.renewals.last_config_good.set(applied.into());
         if applied {
-            self.last_reload_good_at.set(seconds(millis));
+            self.renewals.last_config_good_at.set(seconds(millis));
         }
     }
 
     /// A file that trust is made of changed, and its content was applied or refused.
     pub fn trust_file_renewed(&self, applied: bool) {
-        self.renewals.with_label_values(&[outcome(applied)]).inc();
+        self.renewals.files.with_label_values(&[outcome(applied)]).inc();
     }
 
     /// How many files' present content is refused.
     pub fn set_refused_files(&self, files: usize) {
-        self.refused_files.set(i64::try_from(files).unwrap_or(i64::MAX));
+        self.renewals.refused_files.set(i64::try_from(files).unwrap_or(i64::MAX));
     }
 
     /// How far the stamps are ahead of the wall clock.
@@ -273,6 +251,43 @@ impl DestinationTelemetry {
     /// Samples dropped for `reason` since the start.
     pub fn dropped_total(&self, reason: DropReason) -> u64 {
         self.dropped.get(reason as usize).map_or(0, IntCounter::get)
+    }
+}
+
+impl Renewals {
+    fn new(families: &Families<'_>, started_at_millis: i64) -> Self {
+        let renewals = Self {
+            configs: families.counters(
+                "config_reloads_total",
+                "Times the configuration was read again, by what became of it.",
+                &["outcome"],
+            ),
+            last_config_good: families.int_gauge(
+                "config_last_reload_successful",
+                "1 while the newest configuration that was read is the one in force.",
+            ),
+            last_config_good_at: families.gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read, since the epoch.",
+            ),
+            files: families.counters(
+                "trust_file_renewals_total",
+                "Times a file of certificates or revocation lists changed, by what became of it.",
+                &["outcome"],
+            ),
+            refused_files: families.int_gauge(
+                "trust_files_refused",
+                "Files of certificates or revocation lists whose present content is refused, while \
+                 an older one is in force.",
+            ),
+        };
+        renewals.last_config_good.set(1);
+        renewals.last_config_good_at.set(seconds(started_at_millis));
+        for outcome in OUTCOMES {
+            renewals.configs.with_label_values(&[outcome]);
+            renewals.files.with_label_values(&[outcome]);
+        }
+        renewals
     }
 }
 

@@ -17,6 +17,7 @@ mod pem;
 mod report;
 mod trust;
 mod verifier;
+mod wide_hello;
 
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,5 @@ pub use self::{
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
     report::{Certificate, Negotiated, Report, Verification},
     trust::{Trust, TrustError, Trusts},
+    wide_hello::{CipherSuite, MAX_ANSWER_BYTES, TlsVersion, WideAnswer, wide_hello},
 };

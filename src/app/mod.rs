@@ -28,6 +28,7 @@ use crate::{
     metrics::View,
     net::{Target, Trusts},
     poller::{Outputs, Poller},
+    ratchet::Ratchet,
     sample::{Interner, wall_millis},
     spool::{Limits, Spool},
     status::{Readiness, Status},
@@ -144,7 +145,8 @@ impl App {
         let sources = sources(&config);
         let spool = Spool::new(Limits::default());
         let uploads = uploads(&config, &sources, &spool, &trusts)?;
-        let pollers = pollers(&config, &sources, &spool, &trusts)?;
+        let ratchet = Arc::new(ratchet(&config));
+        let pollers = pollers(&config, &sources, &spool, &trusts, &ratchet)?;
         let _state_directory = state_directory;
         Ok(Self { config, signals, listener, sources, spool, pollers, uploads, _state_directory })
     }
@@ -235,6 +237,7 @@ fn pollers(
     sources: &Sources,
     spool: &Spool,
     trusts: &Arc<Trusts>,
+    ratchet: &Arc<Ratchet>,
 ) -> Result<Vec<Poller>, StartError> {
     let outputs = Outputs {
         latest: sources.latest.clone(),
@@ -245,10 +248,25 @@ fn pollers(
     };
     let build = |host: &Host| {
         let target = Target::new(host, trusts)
-            .map_err(|fault| StartError::Host { host: Arc::clone(&host.name), fault })?;
+            .map_err(|fault| StartError::Host { host: Arc::clone(&host.name), fault })?
+            .with_ratchet(host, ratchet);
         Ok(Poller::new(host, target, outputs.clone()))
     };
     config.hosts.iter().map(build).collect()
+}
+
+/// The memory of `ssl = prefer`. One that cannot be read is said at once where it matters.
+fn ratchet(config: &Config) -> Ratchet {
+    let ratchet = Ratchet::of(&config.state_directory);
+    let preferring = names(config, |host| host.prefer.is_some());
+    if let (false, Err(fault)) = (preferring.is_empty(), ratchet.marks()) {
+        error!(
+            hosts = few(&preferring),
+            "ssl = prefer: it cannot be told which hosts have spoken TLS, so none of these is \
+             watched without: {fault}"
+        );
+    }
+    ratchet
 }
 
 /// Says at once, and loudly, what weakens the watch.
@@ -256,6 +274,24 @@ fn announce(config: &Config) {
     let plaintext: Vec<_> = names(config, |host| host.tls.is_none());
     if !plaintext.is_empty() {
         warn!(hosts = few(&plaintext), "these hosts are watched without TLS (ssl = false)");
+    }
+    let preferring = names(config, |host| host.prefer.is_some());
+    if !preferring.is_empty() {
+        warn!(
+            hosts = few(&preferring),
+            "these hosts are watched without TLS until they have it for the first time \
+             (ssl = prefer)"
+        );
+    }
+    let logging_in = names(config, |host| {
+        host.prefer.is_some_and(|terms| terms.scram_without_tls) && host.login.is_some()
+    });
+    if !logging_in.is_empty() {
+        warn!(
+            hosts = few(&logging_in),
+            "until then the agent logs in to these hosts without TLS (scramWithoutTls = true): \
+             whoever listens can try passwords against what they hear"
+        );
     }
     let unverified: Vec<_> =
         names(config, |host| host.tls.as_ref().is_some_and(|tls| !tls.require_valid));

@@ -28,6 +28,7 @@ pub mod mongo;
 
 pub mod config;
 pub mod logging;
+pub mod ratchet;
 pub mod tls;
 
 pub mod net;

@@ -1,16 +1,23 @@
 //! One task per host: it holds the session, polls on its own clock, and says what changed.
 
-use std::{sync::Arc, time::Duration};
+mod tls_again;
+
+use std::{
+    mem::{Discriminant, discriminant},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
+use self::tls_again::TlsAgain;
 use crate::{
     backoff::{Backoff, dice},
     collect::{Change, Collection},
     config::Host,
     latest::Latest,
-    net::{Error, HandshakeReport, Session, Target},
+    net::{Error, HandshakeReport, Session, Target, Transport, Trusts},
     sample::{
         Clock, Failure, History, HostIdentity, Interner, Reading, Reason, Sample, wall_millis,
     },
@@ -38,6 +45,8 @@ pub struct Outputs {
     pub status: Status,
     /// The agent's own counters.
     pub telemetry: Telemetry,
+    /// What is trusted, and changes while sessions live.
+    pub trusts: Arc<Trusts>,
     /// The schemas that hosts share.
     pub interner: Arc<Interner>,
 }
@@ -46,10 +55,11 @@ pub struct Outputs {
 #[derive(Debug)]
 pub struct Poller {
     identity: Arc<HostIdentity>,
-    target: Target,
+    target: Arc<Target>,
     interval: Duration,
     outputs: Outputs,
     session: Option<Session>,
+    tls_again: TlsAgain,
     collection: Collection,
     clock: Clock,
     history: History,
@@ -66,8 +76,8 @@ enum Health {
     Down {
         since: Instant,
         failures: u32,
-        /// The reasons that were logged: each is said once in an outage.
-        told: Vec<Reason>,
+        /// What was logged: each reason, and each of its kinds, is said once in an outage.
+        told: Vec<(Reason, Discriminant<Error>)>,
     },
 }
 
@@ -76,6 +86,10 @@ enum Event {
     Stop,
     Due,
     Closed(Error),
+    /// A second connection was tried with TLS.
+    TlsAgain(Result<Session, Error>),
+    /// Something that is trusted, or no longer is, changed.
+    Trust,
 }
 
 impl Poller {
@@ -87,11 +101,10 @@ impl Poller {
             tls: host.tls.is_some(),
             require_valid: host.tls.as_ref().is_some_and(|tls| tls.require_valid),
         });
-        // `mongodb_up` stands for every host from the first scrape on.
-        outputs.latest.put(Arc::new(unpolled(&identity)));
         Self {
             identity,
-            target,
+            tls_again: TlsAgain::new(host),
+            target: Arc::new(target),
             interval: host.poll_interval,
             collection: Collection::new(Arc::clone(&outputs.interner), host.command_timeout),
             outputs,
@@ -110,19 +123,31 @@ impl Poller {
         let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
         let spread = START_SPREAD.saturating_mul(hosts).min(self.interval);
         let mut next = Instant::now() + spread.mul_f64(dice());
+        let mut trust = self.outputs.trusts.changes();
+        // `mongodb_up` stands for every host from the first scrape on.
+        self.outputs.latest.put(Arc::new(unpolled(&self.identity)));
         loop {
             let event = tokio::select! {
                 () = stop.requested() => Event::Stop,
                 error = closed(self.session.as_mut()) => Event::Closed(error),
+                outcome = self.tls_again.outcome(&self.target) => Event::TlsAgain(outcome),
+                Ok(()) = trust.changed() => Event::Trust,
                 () = sleep_until(next) => Event::Due,
             };
             match event {
                 Event::Stop => return,
                 Event::Closed(error) => {
                     debug!(host = %self.identity.name, %error, "connection ended between polls");
-                    self.session = None;
+                    self.lose_session();
                     // Look soon whether it is a restart or an outage; not all at the same moment.
                     next = next.min(Instant::now() + FIRST_RETRY.mul_f64(dice()));
+                }
+                Event::TlsAgain(Ok(session)) => self.hold(session),
+                Event::TlsAgain(Err(error)) => self.tls_again.failed(&error),
+                Event::Trust => {
+                    if self.is_distrusted() {
+                        next = Instant::now();
+                    }
                 }
                 Event::Due => {
                     let started = Instant::now();
@@ -153,10 +178,11 @@ impl Poller {
         let start = Instant::now();
         let outcome = self.ask().await;
         self.history.polls += 1;
+        let kind = outcome.as_ref().err().map(discriminant);
         let outcome = match outcome {
             Ok(reading) => Ok(reading),
             Err(error) => {
-                self.session = None;
+                self.lose_session();
                 let failure = Failure::from(&error);
                 if let Some(count) = self.history.failures.get_mut(failure.reason as usize) {
                     *count += 1;
@@ -164,7 +190,7 @@ impl Poller {
                 Err(failure)
             }
         };
-        self.tell(outcome.as_ref().err());
+        self.tell(outcome.as_ref().err().zip(kind));
         self.publish(taken_at, start.elapsed(), outcome);
     }
 
@@ -172,16 +198,16 @@ impl Poller {
         if self.session.is_none() {
             // Boxed: a dial is rare, and its 3 kB would be part of every host's task for ever.
             let opened = Box::pin(Session::open(&self.target)).await;
-            self.handshake = match &opened {
-                Ok(session) => session.report().cloned(),
-                // Also a refused certificate is reported; a host that showed none has nothing to show.
-                Err(_) => {
-                    self.target.report().filter(|report| !report.chain.is_empty()).map(Arc::new)
+            match opened {
+                Ok(session) => self.hold(session),
+                Err(error) => {
+                    // Also a refused certificate is reported; a host that showed none has nothing
+                    // to show.
+                    let shown = self.target.report().filter(|report| !report.chain.is_empty());
+                    self.handshake = shown.map(Arc::new);
+                    return Err(error);
                 }
-            };
-            self.session = Some(opened?);
-            self.history.connections += 1;
-            self.collection.reconnected();
+            }
         }
         let Some(session) = self.session.as_mut() else {
             unreachable!("a session was opened above");
@@ -193,6 +219,30 @@ impl Poller {
             self.tell_change(&change);
         }
         Ok(reading)
+    }
+
+    /// From now on this is the session; one that was there is closed.
+    fn hold(&mut self, session: Session) {
+        self.history.connections += 1;
+        self.collection.reconnected(&session);
+        self.tls_again.connected(&session);
+        self.handshake = session.report().cloned();
+        self.session = Some(session);
+    }
+
+    /// Judges the open session by what is trusted now, and closes it if it fails; whether another
+    /// one can be opened is the next poll's to say.
+    fn is_distrusted(&mut self) -> bool {
+        let judged = self.session.as_ref().map(|session| self.target.judge_again(session));
+        let Some(Err(error)) = judged else { return false };
+        warn!(host = %self.identity.name, %error, "the open connection is no longer trusted and is closed");
+        self.lose_session();
+        true
+    }
+
+    fn lose_session(&mut self) {
+        self.session = None;
+        self.tls_again.disconnected();
     }
 
     fn publish(&self, taken_at: i64, took: Duration, outcome: Result<Reading, Failure>) {
@@ -216,23 +266,24 @@ impl Poller {
     }
 
     /// Says a change of state once: up to down, down to up, and each new reason while down.
-    fn tell(&mut self, failure: Option<&Failure>) {
+    fn tell(&mut self, failure: Option<(&Failure, Discriminant<Error>)>) {
         let host = &*self.identity.name;
         match (&mut self.health, failure) {
             (Health::Up, None) => {}
             (Health::Unknown, None) => {
                 self.health = Health::Up;
-                info!(host, tls = self.identity.tls, "host is up");
+                let session = self.session.as_ref().map(Session::transport);
+                info!(host, tls = session == Some(Transport::Tls), "host is up");
             }
             (Health::Down { since, .. }, None) => {
                 let down_seconds = since.elapsed().as_secs();
                 self.health = Health::Up;
                 info!(host, down_seconds, "host is up again");
             }
-            (Health::Down { failures, told, .. }, Some(failure)) => {
+            (Health::Down { failures, told, .. }, Some((failure, kind))) => {
                 *failures = failures.saturating_add(1);
-                if !told.contains(&failure.reason) {
-                    told.push(failure.reason);
+                if !told.contains(&(failure.reason, kind)) {
+                    told.push((failure.reason, kind));
                     warn!(
                         host,
                         reason = failure.reason.name(),
@@ -241,8 +292,8 @@ impl Poller {
                     );
                 }
             }
-            (Health::Unknown | Health::Up, Some(failure)) => {
-                let (since, told) = (Instant::now(), vec![failure.reason]);
+            (Health::Unknown | Health::Up, Some((failure, kind))) => {
+                let (since, told) = (Instant::now(), vec![(failure.reason, kind)]);
                 self.health = Health::Down { since, failures: 1, told };
                 warn!(host, reason = failure.reason.name(), "host is down: {}", failure.words);
             }

@@ -148,6 +148,7 @@ impl App {
         let parts = Parts::new(&config);
         trust::look(&config, &parts.trusts)?;
         announce(&config);
+        parts.look_at_ratchet(&config);
         let uploads =
             config.destinations.iter().map(|it| parts.upload(it)).collect::<Result<_, _>>()?;
         let pollers =

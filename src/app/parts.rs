@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::StartError;
+use super::{StartError, trust::few};
 use crate::{
     config::{Config, Destination, Host},
     exporter::Sources,
@@ -10,6 +10,7 @@ use crate::{
     metrics::View,
     net::{Target, Trusts},
     poller::{Outputs, Poller},
+    ratchet::Ratchet,
     sample::{Interner, wall_millis},
     spool::{Limits, Spool},
     status::Status,
@@ -23,6 +24,7 @@ pub(super) struct Parts {
     pub(super) sources: Sources,
     pub(super) spool: Spool,
     pub(super) trusts: Arc<Trusts>,
+    ratchet: Arc<Ratchet>,
     interner: Arc<Interner>,
     /// Where the agent's own counters begin, in milliseconds since the Unix epoch.
     agent_started_at: i64,
@@ -41,6 +43,7 @@ impl Parts {
             },
             spool: Spool::new(Limits::default()),
             trusts: Arc::default(),
+            ratchet: Arc::new(Ratchet::of(&config.state_directory)),
             interner: Arc::default(),
             agent_started_at,
         };
@@ -56,14 +59,29 @@ impl Parts {
         status.set_destinations(config.destinations.iter().map(|it| Arc::clone(&it.name)));
     }
 
+    /// The memory of `ssl = prefer`. One that cannot be read is said at once where it matters.
+    pub(super) fn look_at_ratchet(&self, config: &Config) {
+        let preferring = config.hosts.iter().filter(|host| host.prefer.is_some());
+        let preferring: Vec<_> = preferring.map(|host| host.name.to_string()).collect();
+        if let (false, Err(fault)) = (preferring.is_empty(), self.ratchet.marks()) {
+            tracing::error!(
+                hosts = few(&preferring),
+                "ssl = prefer: it cannot be told which hosts have spoken TLS, so none of these is \
+                 watched without: {fault}"
+            );
+        }
+    }
+
     pub(super) fn poller(&self, host: &Host) -> Result<Poller, StartError> {
         let target = Target::new(host, &self.trusts)
-            .map_err(|fault| StartError::Host { host: Arc::clone(&host.name), fault })?;
+            .map_err(|fault| StartError::Host { host: Arc::clone(&host.name), fault })?
+            .with_ratchet(host, &self.ratchet);
         let outputs = Outputs {
             latest: self.sources.latest.clone(),
             spool: self.spool.clone(),
             status: self.sources.status.clone(),
             telemetry: self.sources.telemetry.clone(),
+            trusts: Arc::clone(&self.trusts),
             interner: Arc::clone(&self.interner),
         };
         Ok(Poller::new(host, target, outputs))

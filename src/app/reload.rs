@@ -40,6 +40,7 @@ pub(super) async fn reload(running: &mut Config, parts: &Parts, tasks: &mut Task
     };
     warn_of_what_waits(running, &next);
     announce(&next);
+    parts.look_at_ratchet(&next);
     let (added, removed) = (change.pollers.len(), change.gone.len());
     change.carry_out(parts, tasks, &next).await;
     *running = next;

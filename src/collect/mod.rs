@@ -6,6 +6,7 @@
 //! | serverStatus | serverStatus | every poll | all | clusterMonitor |
 //! | replSetGetStatus | replSetGetStatus | every poll | members, arbiters | clusterMonitor |
 //! | buildInfo | buildInfo | once a connection | all | none |
+//! | getParameter | getParameter tlsMode, sslMode | every minute, and after a connect | all | clusterMonitor |
 //!
 //! A command that the user may not run is not repeated into the server's log: it is asked again an
 //! hour later. One command that fails costs its own columns; one that ends the connection ends the
@@ -28,6 +29,9 @@ use crate::{
 /// After a refusal for want of a role, the command is asked again this much later.
 const REFUSED_PAUSE: Duration = Duration::from_secs(3_600);
 
+/// How a server uses TLS changes in a rolling upgrade, mostly with a restart.
+const TLS_MODE_PACE: Duration = Duration::from_secs(60);
+
 /// What is remembered of one host between its polls.
 #[derive(Debug)]
 pub struct Collection {
@@ -35,6 +39,8 @@ pub struct Collection {
     command_timeout: Duration,
     slots: [Slot; Collector::ALL.len()],
     incarnation: Incarnation,
+    /// Whether a user was logged in on the last connection.
+    logged_in: bool,
 }
 
 /// What is remembered of one collector of one host.
@@ -42,6 +48,7 @@ pub struct Collection {
 struct Slot {
     schema: Option<Arc<Schema>>,
     last: Option<Collected>,
+    asked_at: Option<Instant>,
     refused_at: Option<Instant>,
 }
 
@@ -62,13 +69,21 @@ impl Collection {
             command_timeout,
             slots: Default::default(),
             incarnation: Incarnation::default(),
+            logged_in: false,
         }
     }
 
-    /// Forgets what is asked once a connection.
-    pub fn reconnected(&mut self) {
-        if let Some(slot) = self.slots.get_mut(Collector::BuildInfo as usize) {
-            slot.last = None;
+    /// Forgets what is asked once a connection; and what was refused, if now somebody is logged in
+    /// or nobody any more.
+    pub fn reconnected(&mut self, session: &Session) {
+        for once in [Collector::BuildInfo, Collector::GetParameter] {
+            if let Some(slot) = self.slots.get_mut(once as usize) {
+                slot.asked_at = None;
+            }
+        }
+        if self.logged_in != session.is_logged_in() {
+            self.logged_in = session.is_logged_in();
+            self.slots.iter_mut().for_each(|slot| slot.refused_at = None);
         }
     }
 
@@ -95,7 +110,8 @@ impl Collection {
         let collected = self.slots.each_ref().map(|slot| slot.last.clone());
         let status = collected.get(Collector::ServerStatus as usize).and_then(Option::as_ref);
         let server_started_at = self.incarnation.started_at(status);
-        Ok((Reading { server_started_at, collected }, changes))
+        let transport = session.transport();
+        Ok((Reading { transport, server_started_at, collected }, changes))
     }
 
     fn is_due(&self, collector: Collector, kind: NodeKind) -> bool {
@@ -106,7 +122,13 @@ impl Collection {
         match collector {
             Collector::ServerStatus | Collector::Hello => true,
             Collector::ReplSetGetStatus => matches!(kind, NodeKind::Member | NodeKind::Arbiter),
-            Collector::BuildInfo => slot.last.as_ref().is_none_or(|last| last.outcome.is_err()),
+            Collector::BuildInfo => {
+                let failed = || slot.last.as_ref().is_none_or(|last| last.outcome.is_err());
+                slot.asked_at.is_none() || failed()
+            }
+            Collector::GetParameter => {
+                slot.asked_at.is_none_or(|asked| asked.elapsed() >= TLS_MODE_PACE)
+            }
         }
     }
 
@@ -125,7 +147,7 @@ impl Collection {
                 let columns = Columns::read(reply.bytes(), last, &self.interner);
                 columns.map(Arc::new).map_err(|error| Failure::from(&error))
             }
-            Err(error) if is_without_replica_set(&error) => return Ok(None),
+            Err(error) if does_not_apply(collector, &error) => return Ok(None),
             Err(error) if error.leaves_connection_usable() => Err(Failure::from(&error)),
             Err(error) => return Err(error),
         };
@@ -135,6 +157,7 @@ impl Collection {
     fn command(&self, collector: Collector, session: &Session) -> RawDocumentBuf {
         match collector {
             Collector::Hello => command::hello(session.hello().knows_hello, self.command_timeout),
+            Collector::GetParameter => command::tls_mode(self.command_timeout),
             other => command::plain(other.name(), self.command_timeout),
         }
     }
@@ -158,17 +181,19 @@ impl Collection {
             slot.schema = Some(Arc::clone(columns.schema()));
         }
         slot.last = collected;
+        slot.asked_at = Some(Instant::now());
         change
     }
 }
 
-/// A member that is not initiated yet, or a server started without `replSet`, has no status of a
-/// set: that is not a failure.
-fn is_without_replica_set(error: &Error) -> bool {
+/// What is no failure: a member that is not initiated yet, or a server started without `replSet`,
+/// has no status of a set; one that was built without TLS has no parameter for it.
+fn does_not_apply(collector: Collector, error: &Error) -> bool {
     match error {
-        Error::Reply { fault: ReplyError::Server(fault), .. } => {
-            fault.kind() == ErrorKind::NoReplicaSet
-        }
+        Error::Reply { fault: ReplyError::Server(fault), .. } => match collector {
+            Collector::GetParameter => fault.kind() == ErrorKind::NoSuchOption,
+            _ => fault.kind() == ErrorKind::NoReplicaSet,
+        },
         _ => false,
     }
 }

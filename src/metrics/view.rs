@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Address,
+        net::Transport,
         sample::{Collected, Failure, History, HostIdentity, Interner, Reading, Reason},
     };
 
@@ -149,7 +150,7 @@ mod tests {
                     .map_err(|_| unreachable!("the document is whole")),
             })
         });
-        sample(name, Ok(Reading { server_started_at: None, collected }))
+        sample(name, Ok(Reading { transport: Transport::Tls, server_started_at: None, collected }))
     }
 
     fn lines(samples: Vec<Sample>) -> Vec<String> {
@@ -385,6 +386,33 @@ mod tests {
             "mongodb_info{host=\"a\",version=\"7.0.9\",edition=\"percona\",process=\"mongos\",\
              cluster_role=\"mongos\"} 1"
         );
+    }
+
+    #[test]
+    fn the_transport_is_the_observed_one_and_the_mode_the_stated_one() {
+        let stated = |document| vec![up("a", &[(Collector::GetParameter, document)])];
+        let mode = |document| {
+            let lines = series(stated(document), "mongodb_tls_server_mode");
+            let on = lines.iter().filter_map(|line| line.strip_suffix(" 1"));
+            (lines.len(), on.map(str::to_owned).collect::<Vec<_>>())
+        };
+        let label = |name| format!("mongodb_tls_server_mode{{host=\"a\",mode=\"{name}\"}}");
+        let both = rawdoc! { "tlsMode": "preferTLS", "sslMode": "preferSSL" };
+        assert_eq!(mode(both), (4, vec![label("preferTLS")]));
+        assert_eq!(mode(rawdoc! { "sslMode": "requireSSL" }), (4, vec![label("requireTLS")]));
+        assert_eq!(mode(rawdoc! { "tlsMode": "strange" }), (0, vec![]));
+        let mut plaintext = up("a", &[]);
+        if let Ok(reading) = &mut plaintext.outcome {
+            reading.transport = Transport::Plaintext;
+        }
+        let shown = lines(vec![plaintext]);
+        for wanted in [
+            "mongodb_tls_enabled{host=\"a\"} 0",
+            "mongodb_tls_observed{host=\"a\",transport=\"tls\"} 0",
+            "mongodb_tls_observed{host=\"a\",transport=\"plaintext\"} 1",
+        ] {
+            assert!(shown.iter().any(|line| line == wanted), "{wanted}");
+        }
     }
 
     #[test]

@@ -45,6 +45,14 @@ pub fn hello(known: bool, timeout: Duration) -> RawDocumentBuf {
     plain(if known { "hello" } else { "isMaster" }, timeout)
 }
 
+/// How the server uses TLS: `sslMode` for those that do not know `tlsMode` yet (before 4.2).
+pub fn tls_mode(timeout: Duration) -> RawDocumentBuf {
+    let mut command = plain("getParameter", timeout);
+    command.append(cstr!("tlsMode"), 1_i32);
+    command.append(cstr!("sslMode"), 1_i32);
+    command
+}
+
 /// Begins a SCRAM conversation on the database of the user.
 pub fn sasl_start(first: &ClientFirst) -> RawDocumentBuf {
     rawdoc! {

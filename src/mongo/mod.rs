@@ -5,8 +5,10 @@ pub mod command;
 mod hello;
 mod reply;
 pub mod scram;
+mod tls_mode;
 
 pub use self::{
     hello::{Hello, NodeKind, SaslReply},
     reply::{ErrorKind, ReplyError, ServerError, check},
+    tls_mode::TlsMode,
 };

@@ -42,6 +42,9 @@ pub enum ErrorKind {
     NoReplicaSet,
     /// 50 MaxTimeMSExpired: the server gave up.
     Timeout,
+    /// 72 InvalidOptions, or no code at all: what getParameter says of parameters that the server
+    /// does not have.
+    NoSuchOption,
     /// Any other.
     Other,
 }
@@ -55,6 +58,7 @@ impl ServerError {
             59 | 115 => ErrorKind::UnknownCommand,
             76 | 94 => ErrorKind::NoReplicaSet,
             50 => ErrorKind::Timeout,
+            72 | 0 => ErrorKind::NoSuchOption,
             _ => ErrorKind::Other,
         }
     }

@@ -14,10 +14,7 @@ use tokio::{
 };
 
 use super::{Error, Stage, Stream};
-use crate::{
-    config::Address,
-    tls::{Fault, Peer},
-};
+use crate::{config::Address, tls::Peer};
 
 /// Look-ups at a time: the resolver of the C library takes a thread each, and a dead DNS server
 /// holds it for 10 seconds and more.
@@ -120,9 +117,4 @@ fn reason(error: &io::Error) -> String {
         }
         _ => error.to_string(),
     }
-}
-
-/// Whether a failed handshake leaves open that the port is simply not encrypted.
-pub(super) fn may_be_plaintext(error: &Error) -> bool {
-    matches!(error, Error::Tls { fault: Fault::Closed | Fault::NotTls(_), .. })
 }

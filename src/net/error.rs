@@ -7,7 +7,8 @@ use thiserror::Error;
 use crate::{
     config::Address,
     mongo::{ReplyError, scram::ScramError},
-    tls::Fault,
+    ratchet::RatchetError,
+    tls::{CipherSuite, Fault, TlsVersion},
     wire::WireError,
 };
 
@@ -44,6 +45,58 @@ pub enum Error {
          server"
     )]
     Plaintext(Address),
+    /// The server hangs up on our handshake, and would have gone on with what we do not speak.
+    #[error(
+        "{address} speaks only {version} with {cipher}: TLS 1.2 with ECDHE and AEAD, or TLS 1.3, \
+         is required; MongoDB before 3.6.14 / 4.0.3 lacks ECDHE: update it, or put a stunnel in \
+         front of it (the recipe is in docs/tls.md)"
+    )]
+    TlsTooOld {
+        /// The host.
+        address: Address,
+        /// The version that it chose.
+        version: TlsVersion,
+        /// The cipher that it chose.
+        cipher: CipherSuite,
+    },
+    /// The server hangs up on our handshake, and chooses what we speak when it is offered more.
+    #[error(
+        "{address} closed the connection in the TLS handshake, but answers a wider offer with \
+         {version} and {cipher}: if this stays, it wants a key exchange group or signature \
+         algorithm that the agent does not have, else it was starting or takes no more connections"
+    )]
+    TlsChoosy {
+        /// The host.
+        address: Address,
+        /// The version that it chose.
+        version: TlsVersion,
+        /// The cipher that it chose.
+        cipher: CipherSuite,
+    },
+    /// The server hangs up on every hello, with and without TLS.
+    #[error(
+        "{0} accepts TCP but answers nothing, neither to TLS nor to plaintext: it has too many \
+         connections, is shutting down, or a proxy stands in between"
+    )]
+    Unanswering(Address),
+    /// `ssl = prefer`: the server does not use TLS, and did before.
+    #[error(
+        "{0} has spoken TLS before and does not now: ssl = prefer never goes back to plaintext, as \
+         somebody in between could cause this; if TLS was really switched off there, run \
+         monitoring-agent tls --forget {0}"
+    )]
+    TlsLost(Address),
+    /// `ssl = prefer`: the server does not use TLS, and nobody can tell whether it did before.
+    #[error(
+        "{address} does not use TLS on this port, and is not watched without because it cannot be \
+         told whether it ever did: {fault}"
+    )]
+    Ratchet {
+        /// The host.
+        address: Address,
+        /// What is wrong with the file.
+        fault: RatchetError,
+    },
     /// The server hung up before its first reply, over TLS.
     #[error(
         "{0} closed the connection right after the TLS handshake: it requires a client \

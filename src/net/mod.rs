@@ -6,17 +6,21 @@
 
 mod buffers;
 mod connection;
+mod diagnose;
 mod dial;
 mod error;
 mod login;
+mod prefer;
 mod session;
 mod stream;
+mod target;
 
 pub use self::{
     connection::Connection,
     error::{Error, Stage},
     login::KeyCache,
-    session::{Reply, Session, Target},
-    stream::Stream,
+    session::{Reply, Session},
+    stream::{Stream, Transport},
+    target::Target,
 };
 pub use crate::tls::{Report as HandshakeReport, Trusts};

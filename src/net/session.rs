@@ -6,73 +6,27 @@ use bson::{RawDocument, RawDocumentBuf};
 use tokio::time::Instant;
 
 use super::{
-    Error, HandshakeReport, KeyCache, Stage, Stream, buffers,
+    Error, HandshakeReport, Stage, Stream, Target, Transport, buffers,
     connection::{Connection, RequestError},
     dial::{self, within},
     login,
 };
 use crate::{
-    config::{Address, Host, Login},
+    config::{Address, Login},
     mongo::{Hello, NodeKind, ReplyError, check, command, scram::ClientFirst},
-    tls::{Fault, NameError, Peer, Role, Trusts},
+    tls::Peer,
     wire::{self, Dialect, Message},
 };
 
-/// Limit of the second socket that looks whether a port is plaintext.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Everything needed to open a session with one host, kept between sessions.
-#[derive(Debug)]
-pub struct Target {
-    address: Address,
-    peer: Option<Peer>,
-    login: Option<Login>,
-    keys: KeyCache,
-    dial_timeout: Duration,
-    command_timeout: Duration,
-}
-
-impl Target {
-    /// A target for a configured host. Nothing is read or resolved yet.
-    ///
-    /// # Errors
-    /// [`NameError`] when TLS is asked for and no certificate could be for the host's name.
-    pub fn new(host: &Host, trusts: &Arc<Trusts>) -> Result<Self, NameError> {
-        let peer = host
-            .tls
-            .as_ref()
-            .map(|policy| Peer::new(&host.address.host, Role::Mongo, policy, trusts));
-        Ok(Self {
-            address: host.address.clone(),
-            peer: peer.transpose()?,
-            login: host.login.clone(),
-            keys: KeyCache::default(),
-            dial_timeout: host.dial_timeout,
-            command_timeout: host.command_timeout,
-        })
-    }
-
-    /// Loads the trusted certificates, unless that was done.
-    ///
-    /// # Errors
-    /// See [`Fault`].
-    pub fn load_trust(&self) -> Result<(), Fault> {
-        self.peer.as_ref().map_or(Ok(()), Peer::load)
-    }
-
-    /// What the last handshake showed, also when it failed; `None` for a plaintext host.
-    pub fn report(&self) -> Option<HandshakeReport> {
-        Some(self.peer.as_ref()?.report(None))
-    }
-}
-
-/// A connection on which hello was answered, and login succeeded where one is configured.
+/// A connection on which hello was answered, and login succeeded where one is configured and the
+/// transport allows it.
 #[derive(Debug)]
 pub struct Session {
     address: Address,
     connection: Connection<Stream>,
     hello: Hello,
     report: Option<Arc<HandshakeReport>>,
+    logged_in: bool,
     command_timeout: Duration,
 }
 
@@ -81,22 +35,91 @@ impl Session {
     ///
     /// # Errors
     /// See [`Error`]; no credential is sent unless TLS, where configured, was accepted by the
-    /// policy.
+    /// policy. The terms of `ssl = prefer` are the one exception.
     ///
     /// # Cancel safety
     /// Dropping the future closes the socket; nothing else is left behind.
     pub async fn open(target: &Target) -> Result<Self, Error> {
         let deadline = Instant::now() + target.dial_timeout;
-        let stream = match dial::dial(&target.address, target.peer.as_ref(), deadline).await {
-            Ok(stream) => stream,
-            Err(error) => return Err(explain(error, target, deadline).await),
+        let Some(peer) = &target.peer else {
+            return Self::plaintext(target, target.login.as_ref(), deadline).await;
         };
-        let peer = target.peer.as_ref();
-        let report = peer.map(|peer| Arc::new(peer.report(stream.tls())));
+        let (address, fault) = match Self::encrypted(target, peer, deadline).await {
+            Err(Error::Tls { address, fault }) => (address, fault),
+            outcome => {
+                target.diagnosis.forget();
+                return outcome;
+            }
+        };
+        let finding =
+            target.diagnosis.of(&address, &fault, target.prefer.is_some(), deadline).await;
+        match &target.prefer {
+            Some(prefer) if finding.proves_plaintext() => {
+                prefer.permits_plaintext(&address).await?;
+                let login = prefer.login(target.login.as_ref());
+                Self::plaintext(target, login, deadline).await
+            }
+            _ => Err(finding.explain(address, fault)),
+        }
+    }
+
+    /// Opens a session over TLS or none at all, and asks nobody why. For a host that is watched in
+    /// plaintext by `ssl = prefer`, to see whether that is over.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    ///
+    /// # Cancel safety
+    /// As [`Session::open`].
+    pub async fn open_encrypted(target: &Target) -> Result<Self, Error> {
+        let deadline = Instant::now() + target.dial_timeout;
+        match &target.peer {
+            Some(peer) => Self::encrypted(target, peer, deadline).await,
+            None => Err(Error::Plaintext(target.address.clone())),
+        }
+    }
+
+    async fn encrypted(target: &Target, peer: &Peer, deadline: Instant) -> Result<Self, Error> {
+        let stream = dial::dial(&target.address, Some(peer), deadline).await?;
+        if let Some(prefer) = &target.prefer {
+            // Before a single message: a handshake that the policy accepted is proof enough.
+            prefer.tls_works(&target.address).await;
+        }
+        let report = Some(Arc::new(peer.report(stream.tls())));
+        Self::over(stream, target, target.login.as_ref(), report, deadline).await
+    }
+
+    async fn plaintext(
+        target: &Target,
+        login: Option<&Login>,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let stream = dial::dial(&target.address, None, deadline).await?;
+        Self::over(stream, target, login, None, deadline).await
+    }
+
+    async fn over(
+        stream: Stream,
+        target: &Target,
+        login: Option<&Login>,
+        report: Option<Arc<HandshakeReport>>,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
         let mut connection = Connection::new(stream);
-        let hello = introduce(target, &mut connection, deadline).await?;
+        let hello = introduce(target, login, &mut connection, deadline).await?;
+        let logged_in = login.is_some() && hello.kind != NodeKind::Arbiter;
         let (address, command_timeout) = (target.address.clone(), target.command_timeout);
-        Ok(Self { address, connection, hello, report, command_timeout })
+        Ok(Self { address, connection, hello, report, logged_in, command_timeout })
+    }
+
+    /// Whether this connection is encrypted.
+    pub fn transport(&self) -> Transport {
+        self.connection.stream().transport()
+    }
+
+    /// Whether a user is logged in on it.
+    pub fn is_logged_in(&self) -> bool {
+        self.logged_in
     }
 
     /// What the server said it is.
@@ -104,7 +127,7 @@ impl Session {
         &self.hello
     }
 
-    /// What the handshake showed; `None` for a plaintext host.
+    /// What the handshake showed; `None` for a plaintext connection.
     pub fn report(&self) -> Option<&Arc<HandshakeReport>> {
         self.report.as_ref()
     }
@@ -133,6 +156,10 @@ impl Session {
         let address = &self.address;
         reply.document().map_err(|fault| Error::Reply { address: address.clone(), fault })?;
         Ok(reply)
+    }
+
+    pub(super) fn tls_stream(&self) -> Option<&crate::tls::TlsStream> {
+        self.connection.stream().tls()
     }
 
     /// Waits until the server hangs up.
@@ -191,11 +218,12 @@ pub(super) async fn exchange(
 /// The first message, its reply, and the login.
 async fn introduce(
     target: &Target,
+    login: Option<&Login>,
     connection: &mut Connection<Stream>,
     deadline: Instant,
 ) -> Result<Hello, Error> {
     let address = &target.address;
-    let scram = match &target.login {
+    let scram = match login {
         Some(Login::Scram(login)) => Some(login),
         _ => None,
     };
@@ -211,7 +239,7 @@ async fn introduce(
         .await
         .map_err(|after| timeout(address, Stage::Greeting, after))??;
     if hello.kind != NodeKind::Arbiter {
-        within(limit, deadline, log_in(target, connection, &hello, guess))
+        within(limit, deadline, log_in(target, login, connection, &hello, guess))
             .await
             .map_err(|after| timeout(address, Stage::Login, after))??;
     }
@@ -220,12 +248,13 @@ async fn introduce(
 
 async fn log_in(
     target: &Target,
+    login: Option<&Login>,
     connection: &mut Connection<Stream>,
     hello: &Hello,
     guess: Option<ClientFirst>,
 ) -> Result<(), Error> {
     let (address, dialect) = (&target.address, hello.dialect);
-    match (&target.login, guess) {
+    match (login, guess) {
         (Some(Login::Scram(login)), Some(guess)) => {
             let keys = &target.keys;
             let conversation = login::Conversation { address, login, keys, dialect };
@@ -238,7 +267,7 @@ async fn log_in(
     }
 }
 
-async fn greet(
+pub(super) async fn greet(
     connection: &mut Connection<Stream>,
     address: &Address,
     greeting: &RawDocument,
@@ -254,24 +283,6 @@ async fn greet(
     let document = reply.document();
     let document = document.map_err(|fault| Error::Reply { address: address.clone(), fault })?;
     Ok(Hello::read(document))
-}
-
-/// Looks, on a second socket and without credentials, whether a failed handshake simply met a
-/// server without TLS. The words change; what is done does not.
-async fn explain(error: Error, target: &Target, deadline: Instant) -> Error {
-    if !dial::may_be_plaintext(&error) {
-        return error;
-    }
-    let address = &target.address;
-    let probe = async {
-        let socket = dial::tcp(address, deadline).await?;
-        let mut connection = Connection::new(Stream::Plain(socket));
-        greet(&mut connection, address, &command::greeting(None)).await
-    };
-    match within(PROBE_TIMEOUT, deadline, probe).await {
-        Ok(Ok(_)) => Error::Plaintext(address.clone()),
-        _ => error,
-    }
 }
 
 fn timeout(address: &Address, stage: Stage, after: Duration) -> Error {

@@ -13,6 +13,28 @@ use tokio::{
 
 use crate::tls::TlsStream;
 
+/// Whether anybody on the way can read along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Encrypted.
+    Tls,
+    /// Not.
+    Plaintext,
+}
+
+impl Transport {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Tls, Self::Plaintext];
+
+    /// The value of the label `transport`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Plaintext => "plaintext",
+        }
+    }
+}
+
 /// A connected socket. Which of the two it is was decided by the configuration, never here.
 #[derive(Debug)]
 pub enum Stream {
@@ -23,6 +45,14 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Whether it is encrypted.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Plain(_) => Transport::Plaintext,
+            Self::Tls(_) => Transport::Tls,
+        }
+    }
+
     /// The encrypted connection, if it is one.
     pub fn tls(&self) -> Option<&TlsStream> {
         match self {

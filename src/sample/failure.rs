@@ -92,6 +92,11 @@ fn reason(error: &net::Error) -> Reason {
         net::Error::Tls { fault: Fault::Refused { .. }, .. } => Reason::Certificate,
         net::Error::Tls { .. }
         | net::Error::Plaintext(_)
+        | net::Error::TlsTooOld { .. }
+        | net::Error::TlsChoosy { .. }
+        | net::Error::Unanswering(_)
+        | net::Error::TlsLost(_)
+        | net::Error::Ratchet { .. }
         | net::Error::ClosedAfterHandshake(_)
         | net::Error::ClosedBeforeReply(_) => Reason::Tls,
         net::Error::Timeout { .. } => Reason::Timeout,
@@ -108,6 +113,9 @@ fn server_reason(fault: &ServerError) -> Reason {
         ErrorKind::Authentication => Reason::Authentication,
         ErrorKind::Permission => Reason::Permission,
         ErrorKind::Timeout => Reason::Timeout,
-        ErrorKind::UnknownCommand | ErrorKind::NoReplicaSet | ErrorKind::Other => Reason::Server,
+        ErrorKind::UnknownCommand
+        | ErrorKind::NoReplicaSet
+        | ErrorKind::NoSuchOption
+        | ErrorKind::Other => Reason::Server,
     }
 }

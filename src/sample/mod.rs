@@ -19,7 +19,11 @@ pub use self::{
     failure::{Failure, Reason},
     schema::{Interner, Schema},
 };
-use crate::{config::Address, net::HandshakeReport};
+use crate::{
+    config::Address,
+    mongo::TlsMode,
+    net::{HandshakeReport, Transport},
+};
 
 /// What one poll of one host brought back.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct HostIdentity {
 /// The replies of a host that is up: hello was answered, and login succeeded where one is configured.
 #[derive(Debug)]
 pub struct Reading {
+    /// How the connection is protected, as it is and not as it is configured.
+    pub transport: Transport,
     /// Start of this incarnation of the server, in milliseconds since the Unix epoch; pinned, so
     /// that it does not flap by a millisecond between replies. `None` until serverStatus told it.
     pub server_started_at: Option<i64>,
@@ -72,6 +78,12 @@ impl Reading {
     /// The columns of one collector, if its last run succeeded.
     pub fn columns(&self, collector: Collector) -> Option<&Columns> {
         self.collected(collector)?.outcome.as_deref().ok()
+    }
+
+    /// How the server states that it uses TLS, by the newer parameter if it has both.
+    pub fn tls_mode(&self) -> Option<TlsMode> {
+        let stated = self.columns(Collector::GetParameter)?;
+        TlsMode::of(stated.text("tlsMode").or_else(|| stated.text("sslMode"))?)
     }
 }
 
@@ -98,12 +110,20 @@ pub enum Collector {
     ReplSetGetStatus,
     /// `buildInfo`, once a connection.
     BuildInfo,
+    /// `getParameter` for how the server itself says it uses TLS (`tlsMode`, `sslMode`), every
+    /// minute.
+    GetParameter,
 }
 
 impl Collector {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 4] =
-        [Self::ServerStatus, Self::Hello, Self::ReplSetGetStatus, Self::BuildInfo];
+    pub const ALL: [Self; 5] = [
+        Self::ServerStatus,
+        Self::Hello,
+        Self::ReplSetGetStatus,
+        Self::BuildInfo,
+        Self::GetParameter,
+    ];
 
     /// The value of the label `collector`, and the name of the command.
     pub fn name(self) -> &'static str {
@@ -112,6 +132,7 @@ impl Collector {
             Self::Hello => "hello",
             Self::ReplSetGetStatus => "replSetGetStatus",
             Self::BuildInfo => "buildInfo",
+            Self::GetParameter => "getParameter",
         }
     }
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     config::Address,
+    net::Transport,
     sample::{Collected, Columns, Failure, History, HostIdentity, Interner, Reading, Reason},
     telemetry::Telemetry,
 };
@@ -129,8 +130,11 @@ fn the_memory_of_a_reading_is_about_that_of_its_columns() {
     };
     let mut reading = sample("a", 0);
     let sample = Arc::get_mut(&mut reading).expect("not shared");
-    sample.outcome =
-        Ok(Reading { server_started_at: None, collected: [Some(collected), None, None, None] });
+    sample.outcome = Ok(Reading {
+        transport: Transport::Tls,
+        server_started_at: None,
+        collected: [Some(collected), None, None, None, None],
+    });
     let bytes = memory::of(sample);
     // 64 numbers take one byte and the others two; 384 bytes are for finding them again.
     assert!((4_320..5_200).contains(&bytes), "{bytes}");

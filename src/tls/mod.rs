@@ -20,6 +20,7 @@ mod report;
 mod store;
 mod trust;
 mod verifier;
+mod wide_hello;
 mod words;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use self::{
     report::{Acceptance, Certificate, NameRule, Negotiated, Report, Rule, Verification},
     store::{Renewal, Trusts},
     trust::{Trust, TrustError},
+    wide_hello::{CipherSuite, MAX_ANSWER_BYTES, TlsVersion, WideAnswer, wide_hello},
 };

@@ -8,7 +8,7 @@ use std::{collections::HashSet, fs, path::PathBuf, sync::Arc, time::Duration};
 use monitoring_agent::{
     config::Address,
     metrics::{View, families},
-    net::HandshakeReport,
+    net::{HandshakeReport, Transport},
     sample::{
         Collected, Collector, Columns, Failure, History, HostIdentity, Interner, Number, Reading,
         Reason, Sample,
@@ -45,7 +45,7 @@ fn reply(version: &str, role: &str, collector: Collector) -> Option<Columns> {
 /// What a poll would have brought back from the captured server.
 fn sample(version: &str, role: &str) -> Sample {
     let replies = Collector::ALL.map(|collector| reply(version, role, collector));
-    let [Some(status), Some(_), _, Some(_)] = &replies else {
+    let [Some(status), Some(_), _, Some(_), _] = &replies else {
         panic!("{version} {role}: captures of serverStatus, hello and buildInfo are needed")
     };
     let [now, uptime] = ["localTime", "uptimeMillis"]
@@ -57,7 +57,8 @@ fn sample(version: &str, role: &str) -> Sample {
             outcome: Ok(Arc::new(columns)),
         })
     });
-    let reading = Reading { server_started_at: Some(now - uptime), collected };
+    let reading =
+        Reading { transport: Transport::Tls, server_started_at: Some(now - uptime), collected };
     let history = History { polls: 3, connections: 1, ..History::default() };
     let name = format!("{role}.example.net:27017");
     of_host(&name, now, Ok(reading), history, report(Verification::Valid))

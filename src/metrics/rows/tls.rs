@@ -8,8 +8,9 @@ use crate::{
             Row, Series, Source, counter, gauge, info, status, status_by,
         },
     },
-    net::HandshakeReport,
-    sample::{Collector, Number, Sample},
+    mongo::TlsMode,
+    net::{HandshakeReport, Transport},
+    sample::{Collector, Number, Reading, Sample},
     tls::{Certificate, Verification},
 };
 
@@ -21,7 +22,19 @@ pub(super) const ROWS: &[Row] = &[
         "tls.enabled",
         Plain,
         "Whether the agent's connection to this host is encrypted: 0 is plaintext.",
-        Source::Derived("the configuration", enabled),
+        Source::Derived("the connection, or the configuration while there is none", enabled),
+    ),
+    gauge(
+        "tls.observed",
+        Plain,
+        "Whether the agent's connection to this host is of this kind.",
+        Source::Derived("the connection", observed),
+    ),
+    gauge(
+        "tls.server_mode",
+        Plain,
+        "Whether the server states this mode of TLS, which a rolling upgrade raises step by step.",
+        Source::Derived("getParameter tlsMode or sslMode", server_mode),
     ),
     gauge(
         "tls.validation_off",
@@ -106,7 +119,25 @@ const fn logins(path: &'static str) -> Source {
 }
 
 fn enabled(sample: &Sample, points: &mut Points<'_>) {
-    points.closed(&[], Number::Integer(sample.host.tls.into()));
+    let connection = sample.outcome.as_ref().ok();
+    let encrypted =
+        connection.map_or(sample.host.tls, |reading| reading.transport == Transport::Tls);
+    points.closed(&[], Number::Integer(encrypted.into()));
+}
+
+fn observed(sample: &Sample, points: &mut Points<'_>) {
+    let Ok(reading) = &sample.outcome else { return };
+    for transport in Transport::ALL {
+        let is = reading.transport == transport;
+        points.closed(&[("transport", transport.name().into())], Number::Integer(is.into()));
+    }
+}
+
+fn server_mode(sample: &Sample, points: &mut Points<'_>) {
+    let Some(stated) = sample.outcome.as_ref().ok().and_then(Reading::tls_mode) else { return };
+    for mode in TlsMode::ALL {
+        points.closed(&[("mode", mode.name().into())], Number::Integer((mode == stated).into()));
+    }
 }
 
 fn validation_off(sample: &Sample, points: &mut Points<'_>) {

@@ -1,0 +1,79 @@
+//! One host, as its sessions need it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Error, HandshakeReport, KeyCache, Session, diagnose::Diagnosis, prefer::Fallback};
+use crate::{
+    config::{Address, Host, Login},
+    ratchet::Ratchet,
+    tls::{Fault, NameError, Peer, Role, Trusts},
+};
+
+/// Everything needed to open a session with one host, kept between sessions.
+#[derive(Debug)]
+pub struct Target {
+    pub(super) address: Address,
+    pub(super) peer: Option<Peer>,
+    pub(super) prefer: Option<Fallback>,
+    pub(super) login: Option<Login>,
+    pub(super) keys: KeyCache,
+    pub(super) diagnosis: Diagnosis,
+    pub(super) dial_timeout: Duration,
+    pub(super) command_timeout: Duration,
+}
+
+impl Target {
+    /// A target for a configured host. Nothing is read or resolved yet. It never falls back to
+    /// plaintext unless it is given a [ratchet](Self::with_ratchet).
+    ///
+    /// # Errors
+    /// [`NameError`] when TLS is asked for and no certificate could be for the host's name.
+    pub fn new(host: &Host, trusts: &Arc<Trusts>) -> Result<Self, NameError> {
+        let peer = host
+            .tls
+            .as_ref()
+            .map(|policy| Peer::new(&host.address.host, Role::Mongo, policy, trusts));
+        Ok(Self {
+            address: host.address.clone(),
+            peer: peer.transpose()?,
+            prefer: None,
+            login: host.login.clone(),
+            keys: KeyCache::default(),
+            diagnosis: Diagnosis::default(),
+            dial_timeout: host.dial_timeout,
+            command_timeout: host.command_timeout,
+        })
+    }
+
+    /// The same target, which may fall back to plaintext if `host` says `ssl = prefer`, and as far as
+    /// the ratchet permits.
+    #[must_use]
+    pub fn with_ratchet(mut self, host: &Host, ratchet: &Arc<Ratchet>) -> Self {
+        self.prefer = host.prefer.map(|terms| Fallback::new(terms, ratchet));
+        self
+    }
+
+    /// Loads the trusted certificates, unless that was done.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub fn load_trust(&self) -> Result<(), Fault> {
+        self.peer.as_ref().map_or(Ok(()), Peer::load)
+    }
+
+    /// Judges the certificates of an open session again, by what is trusted now. A session without
+    /// TLS has none.
+    ///
+    /// # Errors
+    /// The session must be closed.
+    pub fn judge_again(&self, session: &Session) -> Result<(), Error> {
+        let (Some(peer), Some(stream)) = (&self.peer, session.tls_stream()) else { return Ok(()) };
+        let refused = |fault| Error::Tls { address: self.address.clone(), fault };
+        peer.judge_again(stream).map_err(refused)
+    }
+
+    /// What the last handshake showed, also when it failed; `None` for a plaintext host.
+    pub fn report(&self) -> Option<HandshakeReport> {
+        Some(self.peer.as_ref()?.report(None))
+    }
+}

@@ -201,10 +201,8 @@ impl Poller {
             match opened {
                 Ok(session) => self.hold(session),
                 Err(error) => {
-                    // Also a refused certificate is reported; a host that showed none has nothing
-                    // to show.
-                    let shown = self.target.report().filter(|report| !report.chain.is_empty());
-                    self.handshake = shown.map(Arc::new);
+                    // Also a refused certificate is reported, and an accepted one where login failed.
+                    self.handshake = self.target.report();
                     return Err(error);
                 }
             }

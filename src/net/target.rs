@@ -1,6 +1,9 @@
 //! One host, as its sessions need it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{Error, HandshakeReport, KeyCache, Session, diagnose::Diagnosis, prefer::Fallback};
 use crate::{
@@ -18,6 +21,7 @@ pub struct Target {
     pub(super) login: Option<Login>,
     pub(super) keys: KeyCache,
     pub(super) diagnosis: Diagnosis,
+    shown: Mutex<Option<Arc<HandshakeReport>>>,
     pub(super) dial_timeout: Duration,
     pub(super) command_timeout: Duration,
 }
@@ -40,6 +44,7 @@ impl Target {
             login: host.login.clone(),
             keys: KeyCache::default(),
             diagnosis: Diagnosis::default(),
+            shown: Mutex::default(),
             dial_timeout: host.dial_timeout,
             command_timeout: host.command_timeout,
         })
@@ -72,8 +77,16 @@ impl Target {
         peer.judge_again(stream).map_err(refused)
     }
 
-    /// What the last handshake showed, also when it failed; `None` for a plaintext host.
-    pub fn report(&self) -> Option<HandshakeReport> {
-        Some(self.peer.as_ref()?.report(None))
+    /// What the last connect showed, also when the handshake, or what came after it, failed; `None`
+    /// when no certificate was shown.
+    pub fn report(&self) -> Option<Arc<HandshakeReport>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn show(&self, report: HandshakeReport) -> Arc<HandshakeReport> {
+        let report = Arc::new(report);
+        let shown = (!report.chain.is_empty()).then(|| Arc::clone(&report));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        report
     }
 }

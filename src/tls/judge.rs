@@ -44,12 +44,18 @@ pub(super) enum Refusal {
     Path(Error),
     /// The server presented nothing that can be read as a certificate.
     Unreadable,
+    /// The server did not prove that it holds the certificate's key: anybody can present a copy.
+    KeyNotProven,
 }
 
 impl Refusal {
     /// The refusal as a closed set.
     pub(super) fn verification(&self) -> Verification {
-        let Self::Path(error) = self else { return Verification::Invalid };
+        let error = match self {
+            Self::Path(error) => error,
+            Self::Unreadable => return Verification::Invalid,
+            Self::KeyNotProven => return Verification::KeyNotProven,
+        };
         match error {
             Error::UnknownIssuer => Verification::UnknownIssuer,
             Error::CertNotValidForName(_) | Error::NameConstraintViolation => {

@@ -113,12 +113,31 @@ impl Peer {
     /// # Errors
     /// See [`Fault`]; [`Peer::report`] tells what was seen up to then.
     pub async fn handshake(&self, socket: TcpStream) -> Result<TlsStream, Fault> {
+        self.load_off_the_reactor().await?;
         let Ready { config, verifier, .. } = self.ready()?;
         let _of_the_last_handshake = verifier.take();
         TlsConnector::from(config)
             .connect(self.name.clone(), socket)
             .await
             .map_err(|error| Fault::of(&error, &verifier.seen(), &self.context(&verifier)))
+    }
+
+    /// Reads the files on a thread that may block, so that [`Peer::ready`] finds them read.
+    async fn load_off_the_reactor(&self) -> Result<(), Fault> {
+        let generation = self.trusts.generation();
+        let is_ready = |ready: &Ready| ready.generation == generation;
+        if self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(is_ready)
+        {
+            return Ok(());
+        }
+        let (trusts, policy) = (Arc::clone(&self.trusts), self.policy.clone());
+        let load = move || -> Result<(), Fault> {
+            trusts.load(&policy.trust)?;
+            policy.crls.as_ref().map(|file| trusts.crls(file)).transpose()?;
+            Ok(())
+        };
+        // The runtime only refuses this when it is shutting down.
+        tokio::task::spawn_blocking(load).await.unwrap_or(Ok(()))
     }
 
     /// What the last handshake showed; `stream` is its connection if it succeeded. Told once: the

@@ -1,6 +1,10 @@
 //! PEM files: blocks with their lines, and what else people put in their place.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+};
 
 use thiserror::Error;
 
@@ -80,6 +84,12 @@ pub enum PemError {
 
 /// Reads a whole file, up to the limit; the error is in words.
 pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, String> {
+    // Opening a named pipe would wait for its writer, so the kind is asked before.
+    let metadata = fs::metadata(file).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() { "a directory" } else { "not a regular file" };
+        return Err(format!("it is {kind}"));
+    }
     let mut content = Vec::new();
     File::open(file)
         .and_then(|open| open.take(MAX_FILE_BYTES + 1).read_to_end(&mut content))

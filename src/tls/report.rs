@@ -77,6 +77,8 @@ pub enum Verification {
     RevocationUnknown,
     /// It is not for servers.
     WrongPurpose,
+    /// The server did not prove that it holds the certificate's key.
+    KeyNotProven,
     /// It breaks another rule.
     Invalid,
     /// The server presented no certificate that could be judged.
@@ -95,6 +97,7 @@ impl Verification {
             Self::Revoked => "revoked",
             Self::RevocationUnknown => "revocation_unknown",
             Self::WrongPurpose => "wrong_purpose",
+            Self::KeyNotProven => "key_not_proven",
             Self::Invalid => "invalid",
             Self::NotVerified => "not_verified",
         }

@@ -8,7 +8,7 @@ use std::{
     hash::Hash,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
@@ -141,34 +141,38 @@ fn get<K: Hash + Eq + Clone, T, E>(
     file: Option<&Path>,
     load: impl FnOnce() -> Result<T, E>,
 ) -> Result<Arc<T>, E> {
-    let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(entry) = entries.get(key) {
-        return Ok(Arc::clone(&entry.value));
+    let known = lock(entries).get(key).map(|entry| Arc::clone(&entry.value));
+    if let Some(value) = known {
+        return Ok(value);
     }
-    // Looked at before it is read: a change in between is then seen by the next refresh.
+    // Looked at before it is read: a change in between is then seen by the next refresh. Read
+    // without the lock: a file system that hangs must not hold up those who need another file.
     let stamp = file.and_then(Stamp::of);
     let value = Arc::new(load()?);
-    let entry = Entry { value: Arc::clone(&value), stamp, refused: false };
-    entries.insert(key.clone(), entry);
-    Ok(value)
+    let entry = Entry { value, stamp, refused: false };
+    let mut entries = lock(entries);
+    Ok(Arc::clone(&entries.entry(key.clone()).or_insert(entry).value))
 }
 
 /// Reads again what changed on disk.
-fn renew<K: Hash + Eq, T, E: Display>(
+fn renew<K: Hash + Eq + Clone, T, E: Display>(
     entries: &Mutex<HashMap<K, Entry<T>>>,
     file: impl Fn(&K) -> Option<PathBuf>,
     load: impl Fn(&K) -> Result<T, E>,
 ) -> Vec<Renewal> {
-    let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+    let known: Vec<_> =
+        lock(entries).iter().map(|(key, entry)| (key.clone(), entry.stamp)).collect();
     let mut renewals = Vec::new();
-    for (key, entry) in entries.iter_mut() {
-        let Some(file) = file(key) else { continue };
+    for (key, before) in known {
+        let Some(file) = file(&key) else { continue };
         let stamp = Stamp::of(&file);
-        if stamp == entry.stamp {
+        if stamp == before {
             continue;
         }
+        let loaded = load(&key);
+        let mut entries = lock(entries);
+        let Some(entry) = entries.get_mut(&key) else { continue };
         entry.stamp = stamp;
-        let loaded = load(key);
         entry.refused = loaded.is_err();
         renewals.push(match loaded {
             Ok(value) => {
@@ -181,9 +185,12 @@ fn renew<K: Hash + Eq, T, E: Display>(
     renewals
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn refused<K, T>(entries: &Mutex<HashMap<K, Entry<T>>>) -> usize {
-    let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
-    entries.values().filter(|entry| entry.refused).count()
+    lock(entries).values().filter(|entry| entry.refused).count()
 }
 
 #[cfg(test)]

@@ -73,11 +73,19 @@ impl Verifier {
         &self.judge
     }
 
-    /// With validation off, algorithms and keys too weak for us must not end the handshake either.
+    /// Remembers a handshake that was not signed with the certificate's key, whatever the
+    /// certificate is worth. With validation off, algorithms and keys too weak for us must not end
+    /// the handshake either.
     fn tolerate(
         &self,
         outcome: Result<HandshakeSignatureValid, Error>,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if outcome.is_err() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(seen.verdict, Some(Ok(_))) {
+                seen.verdict = Some(Err(Refusal::KeyNotProven));
+            }
+        }
         match outcome {
             Err(_) if !self.require_valid => Ok(HandshakeSignatureValid::assertion()),
             outcome => outcome,

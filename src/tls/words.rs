@@ -6,8 +6,10 @@ use super::{certificate::date, fault::Context, judge::Refusal, report::Certifica
 
 /// Why a certificate was refused. `chain` is what was presented, as far as it could be read.
 pub(super) fn refusal(refusal: &Refusal, chain: &[Certificate], context: &Context<'_>) -> String {
-    let (Refusal::Path(error), Some(leaf)) = (refusal, chain.first()) else {
-        return "the server's certificate cannot be read as X.509".to_owned();
+    let (error, leaf) = match (refusal, chain.first()) {
+        (Refusal::Path(error), Some(leaf)) => (error, leaf),
+        (Refusal::KeyNotProven, Some(leaf)) => return key_not_proven(leaf),
+        _ => return "the server's certificate cannot be read as X.509".to_owned(),
     };
     let Certificate { subject, issuer, .. } = leaf;
     match error {
@@ -60,6 +62,20 @@ pub(super) fn refusal(refusal: &Refusal, chain: &[Certificate], context: &Contex
         ),
         other => signature(other, leaf, chain),
     }
+}
+
+fn key_not_proven(leaf: &Certificate) -> String {
+    let Certificate { subject, key, .. } = leaf;
+    if is_short(key) {
+        return format!(
+            "the key of {subject} is too short ({key}): at least RSA 2048 is required; reissue the \
+             certificate with a longer key"
+        );
+    }
+    format!(
+        "the server did not prove that it holds the key of the certificate of {subject}: it may be \
+         another one with a copy of the certificate, or it signs in a way that is not accepted"
+    )
 }
 
 /// Faults of keys and signatures, which webpki names by what it could not do.

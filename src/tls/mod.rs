@@ -12,6 +12,7 @@
 
 mod certificate;
 mod fault;
+mod name;
 mod peer;
 mod pem;
 mod report;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use self::{
     fault::Fault,
+    name::same_organisation,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
     report::{Certificate, Negotiated, Report, Verification},
     trust::{Trust, TrustError, Trusts},

@@ -36,6 +36,8 @@ mod search;
 mod settings;
 mod value;
 
+pub(crate) use private_file::{PrivateFileError, read_key, read_public};
+
 pub use listing::settings_table;
 pub use load::{Loaded, load, parse};
 pub use problem::{Problem, Problems};

@@ -12,6 +12,7 @@
 
 mod certificate;
 mod fault;
+mod identity;
 mod name;
 mod peer;
 mod pem;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use self::{
     fault::Fault,
+    identity::{BlockError, Identity, IdentityError, KeyError, Place},
     name::same_organisation,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
     report::{Certificate, Negotiated, Report, Verification},

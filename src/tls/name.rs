@@ -10,6 +10,10 @@ use x509_parser::{
     x509::{AttributeTypeAndValue, X509Name},
 };
 
+/// The longest identifiers in use have 30 bytes; what it takes to write one out in decimal grows with
+/// the square of its length, and peers choose it.
+pub(super) const MAX_IDENTIFIER_BYTES: usize = 128;
+
 /// OpenSSL's short names of the attributes that X.520, RFC 4519, RFC 4524, PKCS#9 and the EV
 /// guidelines define for names.
 const SHORT_NAMES: [(&str, &str); 55] = [
@@ -116,13 +120,21 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     match (short_name(attribute), value(attribute)) {
         (Some(kind), Some(value)) => format!("{kind}={}", escape(&value)),
         (Some(kind), None) => format!("{kind}={}", dump(attribute)),
-        (None, _) => format!("{}={}", attribute.attr_type().to_id_string(), dump(attribute)),
+        (None, _) => {
+            let identifier = identifier(attribute).unwrap_or_else(|| "unknown".to_owned());
+            format!("{identifier}={}", dump(attribute))
+        }
     }
 }
 
 fn short_name(attribute: &AttributeTypeAndValue<'_>) -> Option<&'static str> {
-    let identifier = attribute.attr_type().to_id_string();
+    let identifier = identifier(attribute)?;
     SHORT_NAMES.iter().find(|(known, _)| *known == identifier).map(|(_, name)| *name)
+}
+
+fn identifier(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    let identifier = attribute.attr_type();
+    (identifier.as_bytes().len() <= MAX_IDENTIFIER_BYTES).then(|| identifier.to_id_string())
 }
 
 /// The text of a value; `None` when its type is none of text.
@@ -210,7 +222,7 @@ mod tests {
                 include_str!("../../tests/data/keys/names-known.txt"),
             ),
         ] {
-            let blocks = super::super::pem::certificates(pem.as_bytes()).expect("a certificate");
+            let blocks = crate::tls::pem::certificates(pem.as_bytes()).expect("a certificate");
             assert_eq!(subject(&blocks[0].der), expected.trim_end_matches('\n'));
         }
     }
@@ -226,6 +238,17 @@ mod tests {
             (DnType::LocalityName, DnValue::TeletexString(teletex)),
         ]);
         assert_eq!(subject(&der), "L=abc,O=d\\F0\\9F\\98\\80,CN=d\\C3\\A9");
+    }
+
+    #[test]
+    fn an_attribute_without_a_known_or_sensible_identifier_is_shown_by_its_bytes() {
+        let der = certificate(&[
+            (DnType::CustomDnType(vec![1, 2, 3]), DnValue::from("a")),
+            (DnType::CustomDnType([vec![1, 2], vec![1; 127]].concat()), DnValue::from("b")),
+            (DnType::CustomDnType([vec![1, 2], vec![1; 128]].concat()), DnValue::from("c")),
+        ]);
+        let long = format!("1.2{}=#0C0162", ".1".repeat(127));
+        assert_eq!(subject(&der), format!("unknown=#0C0163,{long},1.2.3=#0C0161"));
     }
 
     #[test]

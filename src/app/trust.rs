@@ -76,6 +76,9 @@ fn usable(policy: &TlsPolicy, setting: &'static str, trusts: &Trusts) -> Result<
     if let Some(file) = &policy.crls {
         trusts.crls(file)?;
     }
+    if let Some(files) = &policy.identity {
+        trusts.identity(files)?;
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ const WRITE: u32 = 0o2;
 /// Why a file is refused, with the command that mends it. A file may be readable by the agent's
 /// own user, by root and by the agent's own groups, and changed only by these.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Exposed {
+pub(crate) enum Exposed {
     #[error("every user of this machine can {what} it (mode {mode:04o}), run: chmod o-rwx {file}")]
     Everybody { what: &'static str, mode: u32, file: String },
     #[error(

@@ -8,6 +8,7 @@ use std::{
 };
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::permissions::{Exposed, Process};
 use crate::secret::Secret;
@@ -21,7 +22,7 @@ const MAX_SECRET_BYTES: u64 = 1024 + 2;
 
 /// Why a file cannot be used.
 #[derive(Debug, Error)]
-pub(super) enum PrivateFileError {
+pub(crate) enum PrivateFileError {
     /// The file system said no.
     #[error("it cannot be read: {0}")]
     Unreadable(io::Error),
@@ -45,7 +46,24 @@ pub(super) enum PrivateFileError {
 /// # Errors
 /// See [`PrivateFileError`].
 pub(super) fn read_config(path: &Path, process: &Process) -> Result<Vec<u8>, PrivateFileError> {
-    read(path, process, MAX_CONFIG_BYTES)
+    read(path, Some(process), MAX_CONFIG_BYTES).map(|mut bytes| std::mem::take(&mut *bytes))
+}
+
+/// Reads a file with a private key.
+///
+/// # Errors
+/// See [`PrivateFileError`].
+pub(crate) fn read_key(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let process = Process::current().map_err(PrivateFileError::Unreadable)?;
+    read(path, Some(&process), limit)
+}
+
+/// Reads a file that everybody may see, with the same care for what kind of file it is.
+///
+/// # Errors
+/// See [`PrivateFileError`].
+pub(crate) fn read_public(path: &Path, limit: u64) -> Result<Vec<u8>, PrivateFileError> {
+    read(path, None, limit).map(|mut bytes| std::mem::take(&mut *bytes))
 }
 
 /// Reads a password or key; one newline at its end is not part of it.
@@ -53,14 +71,15 @@ pub(super) fn read_config(path: &Path, process: &Process) -> Result<Vec<u8>, Pri
 /// # Errors
 /// See [`PrivateFileError`].
 pub(super) fn read_secret(path: &Path, process: &Process) -> Result<Secret, PrivateFileError> {
-    let mut bytes = read(path, process, MAX_SECRET_BYTES)?;
+    let mut bytes = read(path, Some(process), MAX_SECRET_BYTES)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
         }
     }
-    let secret = Secret::new(String::from_utf8(bytes).map_err(|_| PrivateFileError::NotASecret)?);
+    let text = String::from_utf8(std::mem::take(&mut *bytes));
+    let secret = Secret::new(text.map_err(|_| PrivateFileError::NotASecret)?);
     if secret.expose().is_empty() {
         return Err(PrivateFileError::Empty);
     }
@@ -70,13 +89,23 @@ pub(super) fn read_secret(path: &Path, process: &Process) -> Result<Secret, Priv
     Ok(secret)
 }
 
-fn read(path: &Path, process: &Process, limit: u64) -> Result<Vec<u8>, PrivateFileError> {
+/// Without a process nobody's permissions matter.
+fn read(
+    path: &Path,
+    process: Option<&Process>,
+    limit: u64,
+) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     // Opening a named pipe would wait for its writer, so the kind is asked before.
     regular(&fs::metadata(path).map_err(PrivateFileError::Unreadable)?)?;
     let file = File::open(path).map_err(PrivateFileError::Unreadable)?;
-    regular(&file.metadata().map_err(PrivateFileError::Unreadable)?)?;
-    process.examine(&file, path).map_err(PrivateFileError::Unreadable)??;
-    let mut bytes = Vec::new();
+    let metadata = file.metadata().map_err(PrivateFileError::Unreadable)?;
+    regular(&metadata)?;
+    if let Some(process) = process {
+        process.examine(&file, path).map_err(PrivateFileError::Unreadable)??;
+    }
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let room = usize::try_from(metadata.len().min(limit) + 1).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     // The length of a file can change, so it is the reading that is bounded.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(PrivateFileError::Unreadable)?;
     if bytes.len() as u64 > limit {

@@ -6,8 +6,8 @@ use rustls::{AlertDescription, Error as RustlsError};
 use thiserror::Error;
 
 use super::{
-    CrlError, NameError, Role, TrustError, Verification, judge::Refusal, report::Certificate,
-    trust::Trust, verifier::Seen, words,
+    CrlError, IdentityError, NameError, Role, TrustError, Verification, judge::Refusal,
+    report::Certificate, trust::Trust, verifier::Seen, words,
 };
 
 /// Why a handshake failed. The words name the fact and the way out.
@@ -19,6 +19,9 @@ pub enum Fault {
     /// The revocation lists cannot be used.
     #[error(transparent)]
     Crl(#[from] CrlError),
+    /// The client certificate cannot be used.
+    #[error("cannot use the client certificate: {0}")]
+    Identity(IdentityError),
     /// The configured host is no name that a certificate can be for.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -56,6 +59,13 @@ pub(super) struct Context<'a> {
     pub(super) role: Role,
     /// The name that the agent connects to.
     pub(super) peer: &'a str,
+}
+
+// Not derived, as that would make it the source too, whose words the message has already.
+impl From<IdentityError> for Fault {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
 }
 
 impl Fault {

@@ -13,7 +13,9 @@
 mod certificate;
 mod crls;
 mod fault;
+mod identity;
 mod judge;
+mod name;
 mod peer;
 mod pem;
 mod report;
@@ -29,6 +31,8 @@ mod tests;
 pub use self::{
     crls::{CrlError, Crls},
     fault::Fault,
+    identity::{BlockError, Identity, IdentityError, KeyError, Place},
+    name::same_organisation,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
     pem::{PemError, chain},
     report::{Acceptance, Certificate, NameRule, Negotiated, Report, Rule, Verification},

@@ -107,7 +107,8 @@ impl Verification {
 /// The readable parts of one X.509 certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The subject's distinguished name, as RFC 4514 prints it.
+    /// The subject's distinguished name, as RFC 2253 and OpenSSL print it: the name of the user that
+    /// MONGODB-X509 logs in.
     pub subject: String,
     /// The issuer's distinguished name.
     pub issuer: String,

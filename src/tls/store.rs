@@ -13,8 +13,8 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{CrlError, Crls, Trust, TrustError};
-use crate::config::TrustSource;
+use super::{CrlError, Crls, Identity, IdentityError, Trust, TrustError};
+use crate::config::{ClientIdentity, TrustSource};
 
 /// The trust of every source in use. What could not be loaded is tried again at the next call, so
 /// that a file put in place later is found without a restart; what was loaded stays until
@@ -23,6 +23,7 @@ use crate::config::TrustSource;
 pub struct Trusts {
     trust: Mutex<HashMap<TrustSource, Entry<Trust>>>,
     crls: Mutex<HashMap<PathBuf, Entry<Crls>>>,
+    identities: Mutex<HashMap<ClientIdentity, Entry<Identity>>>,
     /// Grows with every replacement: whoever holds something of an older generation asks again.
     generation: watch::Sender<u64>,
 }
@@ -31,7 +32,7 @@ pub struct Trusts {
 #[derive(Debug)]
 struct Entry<T> {
     value: Arc<T>,
-    stamp: Option<Stamp>,
+    stamps: Vec<Option<Stamp>>,
     refused: bool,
 }
 
@@ -77,7 +78,12 @@ pub enum Renewal {
 
 impl Default for Trusts {
     fn default() -> Self {
-        Self { trust: Mutex::default(), crls: Mutex::default(), generation: watch::channel(0).0 }
+        Self {
+            trust: Mutex::default(),
+            crls: Mutex::default(),
+            identities: Mutex::default(),
+            generation: watch::channel(0).0,
+        }
     }
 }
 
@@ -87,11 +93,7 @@ impl Trusts {
     /// # Errors
     /// See [`Trust::load`].
     pub fn load(&self, source: &TrustSource) -> Result<Arc<Trust>, TrustError> {
-        let file = match source {
-            TrustSource::System => None,
-            TrustSource::File(file) => Some(file.as_path()),
-        };
-        get(&self.trust, source, file, || Trust::load(source))
+        get(&self.trust, source, files_of(source), || Trust::load(source))
     }
 
     /// The revocation lists of a file.
@@ -99,19 +101,24 @@ impl Trusts {
     /// # Errors
     /// See [`Crls::load`].
     pub fn crls(&self, file: &Path) -> Result<Arc<Crls>, CrlError> {
-        get(&self.crls, &file.to_owned(), Some(file), || Crls::load(file))
+        get(&self.crls, &file.to_owned(), vec![file.to_owned()], || Crls::load(file))
+    }
+
+    /// The agent's own certificate. Decrypting its key can take seconds.
+    ///
+    /// # Errors
+    /// See [`Identity::load`].
+    pub fn identity(&self, files: &ClientIdentity) -> Result<Arc<Identity>, IdentityError> {
+        get(&self.identities, files, both_files(files), || Identity::load(files))
     }
 
     /// Looks at every file in use, and reads those that changed. A file that is gone or broken is
     /// told once for each of its changes. Reads files, so not for the reactor's threads.
     pub fn refresh(&self) -> Vec<Renewal> {
-        let file_of = |source: &TrustSource| match source {
-            TrustSource::System => None,
-            TrustSource::File(file) => Some(file.clone()),
-        };
-        let trust = renew(&self.trust, file_of, Trust::load);
-        let crls = renew(&self.crls, |file| Some(file.clone()), |file| Crls::load(file));
-        let renewals: Vec<_> = trust.into_iter().chain(crls).collect();
+        let trust = renew(&self.trust, files_of, Trust::load);
+        let crls = renew(&self.crls, |file| vec![file.clone()], |file| Crls::load(file));
+        let identities = renew(&self.identities, both_files, Identity::load);
+        let renewals: Vec<_> = trust.into_iter().chain(crls).chain(identities).collect();
         if renewals.iter().any(|renewal| matches!(renewal, Renewal::Applied { .. })) {
             self.generation.send_modify(|generation| *generation += 1);
         }
@@ -120,7 +127,7 @@ impl Trusts {
 
     /// Files whose present content is refused, while an older one is in force.
     pub fn refused_files(&self) -> usize {
-        refused(&self.trust) + refused(&self.crls)
+        refused(&self.trust) + refused(&self.crls) + refused(&self.identities)
     }
 
     /// The number of the generation, which changes whenever something in force was replaced.
@@ -138,7 +145,7 @@ impl Trusts {
 fn get<K: Hash + Eq + Clone, T, E>(
     entries: &Mutex<HashMap<K, Entry<T>>>,
     key: &K,
-    file: Option<&Path>,
+    files: Vec<PathBuf>,
     load: impl FnOnce() -> Result<T, E>,
 ) -> Result<Arc<T>, E> {
     let known = lock(entries).get(key).map(|entry| Arc::clone(&entry.value));
@@ -147,9 +154,9 @@ fn get<K: Hash + Eq + Clone, T, E>(
     }
     // Looked at before it is read: a change in between is then seen by the next refresh. Read
     // without the lock: a file system that hangs must not hold up those who need another file.
-    let stamp = file.and_then(Stamp::of);
+    let stamps = stamps_of(&files);
     let value = Arc::new(load()?);
-    let entry = Entry { value, stamp, refused: false };
+    let entry = Entry { value, stamps, refused: false };
     let mut entries = lock(entries);
     Ok(Arc::clone(&entries.entry(key.clone()).or_insert(entry).value))
 }
@@ -157,22 +164,25 @@ fn get<K: Hash + Eq + Clone, T, E>(
 /// Reads again what changed on disk.
 fn renew<K: Hash + Eq + Clone, T, E: Display>(
     entries: &Mutex<HashMap<K, Entry<T>>>,
-    file: impl Fn(&K) -> Option<PathBuf>,
+    files: impl Fn(&K) -> Vec<PathBuf>,
     load: impl Fn(&K) -> Result<T, E>,
 ) -> Vec<Renewal> {
     let known: Vec<_> =
-        lock(entries).iter().map(|(key, entry)| (key.clone(), entry.stamp)).collect();
+        lock(entries).iter().map(|(key, entry)| (key.clone(), entry.stamps.clone())).collect();
     let mut renewals = Vec::new();
     for (key, before) in known {
-        let Some(file) = file(&key) else { continue };
-        let stamp = Stamp::of(&file);
-        if stamp == before {
+        let files = files(&key);
+        let stamps = stamps_of(&files);
+        if stamps == before {
             continue;
         }
         let loaded = load(&key);
         let mut entries = lock(entries);
         let Some(entry) = entries.get_mut(&key) else { continue };
-        entry.stamp = stamp;
+        // Of two files, the one that changed is told.
+        let changed = stamps.iter().zip(&before).position(|(now, before)| now != before);
+        let file = files.into_iter().nth(changed.unwrap_or(0)).unwrap_or_default();
+        entry.stamps = stamps;
         entry.refused = loaded.is_err();
         renewals.push(match loaded {
             Ok(value) => {
@@ -183,6 +193,22 @@ fn renew<K: Hash + Eq + Clone, T, E: Display>(
         });
     }
     renewals
+}
+
+fn files_of(source: &TrustSource) -> Vec<PathBuf> {
+    match source {
+        TrustSource::System => Vec::new(),
+        TrustSource::File(file) => vec![file.clone()],
+    }
+}
+
+fn both_files(files: &ClientIdentity) -> Vec<PathBuf> {
+    let ClientIdentity { certificate, key, .. } = files;
+    if certificate == key { vec![key.clone()] } else { vec![certificate.clone(), key.clone()] }
+}
+
+fn stamps_of(files: &[PathBuf]) -> Vec<Option<Stamp>> {
+    files.iter().map(|file| Stamp::of(file)).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

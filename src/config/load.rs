@@ -5,7 +5,6 @@ use std::{fs, path::Path};
 use super::{
     Config, Problem, Problems,
     interpret::{Surroundings, interpret},
-    permissions::Process,
     private_file::{self, PrivateFileError},
     reader,
 };
@@ -30,13 +29,10 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         problems.file_error("", what);
         problems
     };
-    let process = Process::current()
-        .map_err(|error| refused(format!("the agent's own user cannot be found out: {error}")))?;
-    let bytes =
-        private_file::read_config(path, &process).map_err(|error| refused(error.to_string()))?;
-    let read_secret = |path: &Path| private_file::read_secret(path, &process);
+    let bytes = private_file::read_config(path).map_err(|error| refused(error.to_string()))?;
     let machine = machine_name();
-    understand(&bytes, path, &Surroundings { read_secret: &read_secret, machine: &machine })
+    let surroundings = Surroundings { read_secret: &private_file::read_secret, machine: &machine };
+    understand(&bytes, path, &surroundings)
 }
 
 /// Reads a configuration from memory, for tests and fuzzing: nothing outside of `bytes` is looked

@@ -29,7 +29,7 @@ mod listing;
 mod load;
 mod nearest;
 mod permissions;
-mod private_file;
+pub(crate) mod private_file;
 mod problem;
 mod reader;
 mod search;

@@ -103,26 +103,6 @@ mod tests {
 
     /// Lines that look like a configuration, with a password wherever one can stand.
     fn line() -> impl Strategy<Value = String> {
-        let key = prop::sample::select(vec![
-            "hosts",
-            "address",
-            "ssl",
-            "username",
-            "password",
-            "passwordFile",
-            "authSource",
-            "globalAuthUsername",
-            "globalAuthPassword",
-            "globalAuthPasswrod",
-            "mmsBaseUrl",
-            "mmsGroupId",
-            "mmsApiKey",
-            "httpProxy",
-            "uri",
-            "pollIntervalSecs",
-            "logLevel",
-            "[host",
-        ]);
         let value = prop::sample::select(vec![
             "",
             "a",
@@ -136,6 +116,11 @@ mod tests {
             "https://u:hunter2@o.example",
             "mongodb://u:hunter2@a",
             "mongodb://u:x,b:hunter2,c@a",
+            "mongodb://u:hunter2@a,b/c?tls=true&tlsCAFile=d&authMechanism=MONGODB-X509",
+            "mongodb://u:1/hunter2@a",
+            "mongodb://a/?tlsCertificateKeyFile=d&tlsCertificateKeyFilePassword=hunter2",
+            "MONGODB-X509",
+            "$external",
             "u:hunter2@a",
             "a b]",
         ]);
@@ -147,13 +132,42 @@ mod tests {
             "a@hunter2",
         ]);
         prop_oneof![
-            (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
+            (key(), value).prop_map(|(key, value)| format!("{key} = {value}")),
             prop::sample::select(vec!["a", "b", "a]", ""])
                 .prop_map(|name| format!("[host {name}]")),
             secret.clone().prop_map(|secret| format!("password = {secret}")),
             secret.clone().prop_map(|secret| format!("mmsApiKey={secret}")),
+            secret.clone().prop_map(|secret| format!("sslClientCertificatePassword={secret}")),
             secret.clone().prop_map(|secret| format!("globalAuthPasswrod={secret}")),
             secret.prop_map(|secret| format!("password: {secret}")),
         ]
+    }
+
+    fn key() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "hosts",
+            "address",
+            "ssl",
+            "username",
+            "password",
+            "passwordFile",
+            "authSource",
+            "authMechanism",
+            "scramWithoutTls",
+            "sslClientCertificate",
+            "sslClientCertificatePassword",
+            "sslTrustedServerCrls",
+            "globalAuthUsername",
+            "globalAuthPassword",
+            "globalAuthPasswrod",
+            "mmsBaseUrl",
+            "mmsGroupId",
+            "mmsApiKey",
+            "httpProxy",
+            "uri",
+            "pollIntervalSecs",
+            "logLevel",
+            "[host",
+        ])
     }
 }

@@ -3,6 +3,7 @@
 //! [`run`] builds and runs. After a successful build only the network can disappoint: the port is
 //! bound, the state directory is held, what is trusted was looked at.
 
+mod fleet;
 mod signals;
 mod state_directory;
 mod tasks;
@@ -14,7 +15,10 @@ use thiserror::Error;
 use tokio::{net::TcpListener, time::Instant};
 use tracing::{error, info, warn};
 
-pub use self::trust::trust_problems;
+pub use self::{
+    fleet::{Fleet, ForgetError, Forgotten, HostTls, Ssl, forget, look},
+    trust::trust_problems,
+};
 use self::{
     signals::Signals,
     state_directory::{StateDirectory, StateDirectoryError},

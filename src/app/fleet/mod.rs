@@ -209,6 +209,10 @@ fn advice(host: &HostTls) -> Option<&'static str> {
         (Transport::Tls, Ssl::Prefer, Some(TlsMode::Require)) => {
             Some("the upgrade is complete here: write ssl = true")
         }
+        (Transport::Plaintext, Ssl::Prefer, Some(mode)) if mode != TlsMode::Disabled => Some(
+            "the server states that it has TLS, but no hello is answered: its certificate and \
+             ciphers do not fit each other, or somebody in between cuts handshakes",
+        ),
         (Transport::Plaintext, Ssl::Prefer, _) => {
             Some("no TLS yet: give the server a certificate and net.tls.mode = allowTLS")
         }
@@ -282,7 +286,8 @@ pub(super) mod tests {
         for (host, words) in [
             (HostTls { server_mode: Some(TlsMode::Allow), ..prefer.clone() }, None),
             (prefer.clone(), Some("ssl = true")),
-            (HostTls { ssl: Ssl::Prefer, ..plain }, Some("allowTLS")),
+            (HostTls { ssl: Ssl::Prefer, ..plain.clone() }, Some("somebody in between")),
+            (HostTls { ssl: Ssl::Prefer, server_mode: None, ..plain }, Some("allowTLS")),
             (HostTls { server_mode: Some(TlsMode::Disabled), ..never.clone() }, None),
             (HostTls { server_mode: None, ..never.clone() }, None),
             (never, Some("ssl = true")),

@@ -10,17 +10,21 @@ use std::{
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    app::{self, Outcome},
+    app::{self, ForgetError, Forgotten, Outcome},
     config, logging,
+    sample::wall_millis,
 };
+
+/// From this many hosts on it is said how far a look at all of them is.
+const MANY_HOSTS: usize = 20;
 
 /// Watches MongoDB over TLS and tells a management server and Prometheus what it sees.
 #[derive(Debug, Parser)]
 #[command(
     name = "monitoring-agent",
     version,
-    after_help = "Exit codes: 0 asked to stop, or all is well; 64 usage; 69 could not start; \
-                  70 a task died; 78 bad configuration."
+    after_help = "Exit codes: 0 asked to stop, or all is well; 1 a host did not pass; 64 usage; \
+                  69 could not start; 70 a task died; 78 bad configuration."
 )]
 struct Arguments {
     /// The configuration file [default: /etc/monitoring-agent/monitoring-agent.config, else
@@ -31,7 +35,7 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Run the agent until SIGTERM or SIGINT (the default).
     Run,
@@ -39,6 +43,17 @@ enum Command {
     CheckConfig,
     /// List every key of the configuration with its default and meaning.
     ListSettings,
+    /// Connect to every host, and show how far each is with TLS: as configured, as observed, as the
+    /// server states it.
+    Tls {
+        /// Write one JSON document instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Instead, let this host (a name or address) of ssl = prefer be watched without TLS again,
+        /// because TLS was really switched off there. The agent may run meanwhile.
+        #[arg(long, value_name = "HOST", conflicts_with = "json")]
+        forget: Option<String>,
+    },
 }
 
 /// How the process ends. The numbers are those of sysexits.h, and stand in the service unit.
@@ -46,6 +61,8 @@ enum Command {
 pub enum Exit {
     /// Asked to stop, or all is well.
     Success,
+    /// A host did not pass.
+    DidNotPass,
     /// The command line is wrong.
     Usage,
     /// The port, the state directory or the system's trust store cannot be had.
@@ -60,6 +77,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Success => 0,
+            Exit::DidNotPass => 1,
             Exit::Usage => 64,
             Exit::CannotStart => 69,
             Exit::TaskDied => 70,
@@ -87,6 +105,59 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::ListSettings => {
             say(&config::settings_table());
             Exit::Success
+        }
+        Command::Tls { forget: Some(host), .. } => forget_tls(config, &host),
+        Command::Tls { json, forget: None } => show_tls(config, json),
+    }
+}
+
+fn show_tls(named: Option<&Path>, json: bool) -> Exit {
+    let loaded = match load(named) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let total = loaded.config.hosts.len();
+    // Ten lines of progress are enough for any fleet.
+    let step = total.div_ceil(10);
+    let progress = |done: usize| {
+        if total >= MANY_HOSTS && done.is_multiple_of(step) {
+            complain(&format!("{done} of {total} hosts"));
+        }
+    };
+    let fleet = match app::look(&loaded.config, progress) {
+        Ok(fleet) => fleet,
+        Err(error) => {
+            complain(&format!("cannot start: {error}"));
+            return Exit::CannotStart;
+        }
+    };
+    let now = wall_millis() / 1_000;
+    say(&if json { fleet.json(now) } else { fleet.table(now) });
+    if fleet.all_pass() { Exit::Success } else { Exit::DidNotPass }
+}
+
+fn forget_tls(named: Option<&Path>, host: &str) -> Exit {
+    let loaded = match load(named) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    match app::forget(&loaded.config, host) {
+        Ok(Forgotten::Mark(address)) => {
+            say(&format!(
+                "{address}: forgotten; with ssl = prefer it may be watched without TLS again\n"
+            ));
+            Exit::Success
+        }
+        Ok(Forgotten::Nothing(address)) => {
+            say(&format!("{address}: nothing to forget, it has not spoken TLS\n"));
+            Exit::Success
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            match error {
+                ForgetError::Unknown(_) => Exit::Usage,
+                ForgetError::Ratchet(_) => Exit::CannotStart,
+            }
         }
     }
 }

@@ -155,13 +155,14 @@ impl Ratchet {
     /// See [`RatchetError`]; the mark stays.
     pub fn forget(&self, host: &str) -> Result<bool, RatchetError> {
         let mut state = self.state();
+        let host = normal(host);
+        if !self.read(&mut state)?.contains(&host) {
+            return Ok(false);
+        }
         let _lock = self.lock()?;
         let mut marks = self.read(&mut state)?;
-        let marked = marks.remove(&normal(host));
-        if marked {
-            self.replace(&marks)?;
-        }
-        Ok(marked)
+        marks.remove(&host);
+        self.replace(&marks).map(|()| true)
     }
 
     /// The hosts that have spoken TLS, as `host:port`.

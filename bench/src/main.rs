@@ -135,6 +135,7 @@ fn measure(hosts: usize, interval: Duration, port: u16, authority: &Path) -> Out
         spool: Spool::new(Limits::default()),
         status: Status::new([], []),
         telemetry: Telemetry::new("benchmark", 0),
+        trusts: Arc::default(),
         interner: Arc::new(Interner::default()),
     };
     let (_trigger, stop) = shutdown::channel();

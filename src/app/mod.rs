@@ -3,6 +3,7 @@
 //! [`run`] builds and runs. After a successful build only the network can disappoint: the port is
 //! bound, the state directory is held, what is trusted was looked at.
 
+mod fleet;
 mod parts;
 mod reload;
 mod renewal;
@@ -20,7 +21,10 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-pub use self::trust::trust_problems;
+pub use self::{
+    fleet::{Fleet, ForgetError, Forgotten, HostTls, Ssl, forget, look},
+    trust::trust_problems,
+};
 use self::{
     parts::Parts,
     signals::{Request, Signals},

@@ -96,6 +96,12 @@ impl Server {
         self.wait_until_it_accepts()
     }
 
+    /// Kills it, if it runs, and starts it with other flags.
+    pub(crate) fn revive_with(&mut self, flags: &[OsString]) -> Outcome<()> {
+        self.flags = flags.to_vec();
+        self.revive()
+    }
+
     /// It keeps its connections and answers nothing.
     pub(crate) fn freeze(&mut self) -> Outcome<()> {
         self.process.signal("STOP")
@@ -121,7 +127,12 @@ impl Server {
 
 /// TLS for every connection, without asking clients for certificates.
 pub(crate) fn require_tls(identity: &Path, authority: &Path) -> Vec<OsString> {
-    let mut flags: Vec<OsString> = ["--tlsMode", "requireTLS"].map(Into::into).into();
+    tls_mode("requireTLS", identity, authority)
+}
+
+/// TLS as far as this mode goes, without asking clients for certificates.
+pub(crate) fn tls_mode(mode: &str, identity: &Path, authority: &Path) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = ["--tlsMode", mode].map(Into::into).into();
     flags.extend([OsStr::new("--tlsCertificateKeyFile").into(), identity.into()]);
     flags.extend([OsStr::new("--tlsCAFile").into(), authority.into()]);
     flags.push("--tlsAllowConnectionsWithoutCertificates".into());

@@ -101,6 +101,8 @@ impl Poller {
             tls: host.tls.is_some(),
             require_valid: host.tls.as_ref().is_some_and(|tls| tls.require_valid),
         });
+        // `mongodb_up` stands for every host from the first scrape on.
+        outputs.latest.put(Arc::new(unpolled(&identity)));
         Self {
             identity,
             tls_again: TlsAgain::new(host),
@@ -124,8 +126,6 @@ impl Poller {
         let spread = START_SPREAD.saturating_mul(hosts).min(self.interval);
         let mut next = Instant::now() + spread.mul_f64(dice());
         let mut trust = self.outputs.trusts.changes();
-        // `mongodb_up` stands for every host from the first scrape on.
-        self.outputs.latest.put(Arc::new(unpolled(&self.identity)));
         loop {
             let event = tokio::select! {
                 () = stop.requested() => Event::Stop,

@@ -35,6 +35,9 @@ pub(super) async fn reload(running: &mut Config, parts: &Parts, tasks: &mut Task
         Err(error) => {
             telemetry.config_reloaded(false, wall_millis());
             error!(file = %file.display(), "the configuration is refused, the running one stays: {error}");
+            let known = |name: &Arc<str>| running.hosts.iter().any(|host| host.name == *name);
+            let strangers = next.hosts.iter().map(|host| &host.name).filter(|name| !known(name));
+            strangers.for_each(|name| parts.sources.latest.remove(name));
             return;
         }
     };

@@ -239,6 +239,12 @@ fn announce(config: &Config) {
     if !plaintext.is_empty() {
         warn!(hosts = few(&plaintext), "these hosts are watched without TLS (ssl = false)");
     }
+    if config.listen.is_none() && config.destinations.is_empty() {
+        warn!(
+            "nobody gets to see the samples: prometheusListenAddress is off, and no management \
+             server is configured"
+        );
+    }
     let unverified: Vec<_> =
         names(config, |host| host.tls.as_ref().is_some_and(|tls| !tls.require_valid));
     if !unverified.is_empty() {

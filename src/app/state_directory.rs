@@ -55,6 +55,10 @@ impl StateDirectory {
         };
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
         let path = folder.join(LOCK_FILE);
+        // The file is emptied below: a link would have another one emptied.
+        if path.is_symlink() {
+            return Err(unusable(io::Error::other("its file \"lock\" is a link, remove it")));
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut lock = options.open(path).map_err(unusable)?;
@@ -98,6 +102,17 @@ mod tests {
         assert!(refused.contains(&format!("(pid {})", std::process::id())), "{refused}");
         drop(held);
         StateDirectory::open(&folder).expect("it was let go");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_refused_and_its_target_untouched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = folder.path().join("precious");
+        std::fs::write(&target, "content").expect("written");
+        std::os::unix::fs::symlink(&target, folder.path().join(LOCK_FILE)).expect("linked");
+        let refused = StateDirectory::open(folder.path()).expect_err("a link").to_string();
+        assert!(refused.contains("is a link"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&target).expect("read"), "content");
     }
 
     #[test]

@@ -209,6 +209,10 @@ impl Client {
     /// The printable beginning of what a server said, without what it may have repeated of the
     /// credentials.
     fn excerpt(&self, said: &str) -> String {
+        // A compressed body, or another one that is not text, tells nobody anything.
+        if said.chars().filter(|&it| it == char::REPLACEMENT_CHARACTER).count() * 10 > said.len() {
+            return String::new();
+        }
         let mut said = said.to_owned();
         for secret in [&*self.credentials(), self.password.expose()] {
             if !secret.is_empty() {

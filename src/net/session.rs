@@ -51,14 +51,18 @@ impl Session {
                 return outcome;
             }
         };
-        let finding =
-            target.diagnosis.of(&address, &fault, target.prefer.is_some(), deadline).await;
-        match &target.prefer {
-            Some(prefer) if finding.proves_plaintext() => {
-                prefer.permits_plaintext(&address).await?;
+        let permit = match &target.prefer {
+            Some(prefer) => prefer.permits_plaintext(&address).await.map(|()| Some(prefer)),
+            None => Ok(None),
+        };
+        let is_welcome = matches!(permit, Ok(Some(_)));
+        let finding = target.diagnosis.of(&address, &fault, is_welcome, deadline).await;
+        match permit {
+            Ok(Some(prefer)) if finding.proves_plaintext() => {
                 let login = prefer.login(target.login.as_ref());
                 Self::plaintext(target, login, deadline).await
             }
+            Err(refusal) if finding.proves_plaintext() => Err(refusal),
             _ => Err(finding.explain(address, fault)),
         }
     }

@@ -85,6 +85,7 @@ impl Session {
 
     async fn encrypted(target: &Target, peer: &Peer, deadline: Instant) -> Result<Self, Error> {
         let stream = dial::dial(&target.address, Some(peer), deadline).await?;
+        target.diagnosis.forget();
         if let Some(prefer) = &target.prefer {
             // Before a single message: a handshake that the policy accepted is proof enough.
             prefer.tls_works(&target.address).await;

@@ -18,7 +18,7 @@ const MAX_LABEL: usize = 63;
 /// Why a text is not an address. Parts of it are shown only where they cannot be a password.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum AddressError {
-    #[error("a URI does not belong here, write host or host:port")]
+    #[error("a URI does not belong here, write host or host:port, or the URI as uri")]
     Uri,
     #[error("an address holds no user and no @, write host or host:port")]
     UserInformation,

@@ -8,10 +8,10 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Config, LogLevel, Problems, TrustSource,
+    ClientIdentity, Config, LogLevel, Problems, TrustSource,
     base_url::BaseUrl,
-    credentials::{self, LoginKeys},
-    destination, hosts,
+    credentials::global_login,
+    destination, hosts, identity,
     keys::Place,
     private_file::PrivateFileError,
     reader::Document,
@@ -34,6 +34,8 @@ pub(super) struct Top<'a> {
     pub(super) values: TopValues,
     /// The user of every host that has none of its own.
     pub(super) login: Option<(String, Secret)>,
+    /// The certificate shown to every host that has none of its own.
+    pub(super) identity: Option<ClientIdentity>,
     pub(super) surroundings: &'a Surroundings<'a>,
     folder: &'a Path,
 }
@@ -49,9 +51,14 @@ pub(super) struct TopValues {
     pub(super) use_ssl_for_all_connections: Flag,
     pub(super) ssl_trusted_server_certificates: Option<PathBuf>,
     pub(super) ssl_require_valid_server_certificates: Flag,
-    global_auth_username: Option<String>,
-    global_auth_password: Option<Secret>,
-    global_auth_password_file: Option<PathBuf>,
+    pub(super) ssl_trusted_server_crls: Option<PathBuf>,
+    pub(super) ssl_allow_invalid_hostnames: Flag,
+    pub(super) ssl_client_certificate: Option<PathBuf>,
+    pub(super) ssl_client_certificate_password: Option<Secret>,
+    pub(super) ssl_client_certificate_password_file: Option<PathBuf>,
+    pub(super) global_auth_username: Option<String>,
+    pub(super) global_auth_password: Option<Secret>,
+    pub(super) global_auth_password_file: Option<PathBuf>,
     prometheus_listen_address: Listen,
     pub(super) mms_base_url: Option<BaseUrl>,
     pub(super) mms_group_id: Option<String>,
@@ -61,6 +68,9 @@ pub(super) struct TopValues {
     pub(super) ssl_trusted_mms_server_certificate: Option<PathBuf>,
     #[serde(rename = "sslRequireValidMMSServerCertificates")]
     pub(super) ssl_require_valid_mms_server_certificates: Flag,
+    pub(super) ssl_server_client_certificate: Option<PathBuf>,
+    pub(super) ssl_server_client_certificate_password: Option<Secret>,
+    pub(super) ssl_server_client_certificate_password_file: Option<PathBuf>,
     state_directory: PathBuf,
     stop_grace_secs: u64,
     log_level: LogLevel,
@@ -77,8 +87,9 @@ pub(super) fn interpret(
     let settings = Settings::check(Place::Top, &document.global, problems);
     let values = values(&settings, problems)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut top = Top { settings, values, login: None, surroundings, folder };
+    let mut top = Top { settings, values, login: None, identity: None, surroundings, folder };
     top.login = global_login(&top, problems);
+    top.identity = identity::for_hosts(&top, problems);
     top.warn_of_empty_trust("sslTrustedServerCertificates", problems);
     top.warn_of_empty_trust("sslTrustedMMSServerCertificate", problems);
     let hosts = hosts::hosts(&top, &document.sections, problems);
@@ -102,18 +113,6 @@ pub(super) fn values<T: serde::de::DeserializeOwned>(
     // The tests hold every row against its field, so this is a safety net.
     let values = settings.values();
     values.map_err(|error| problems.file_error("", format!("please report this: {error}"))).ok()
-}
-
-fn global_login(top: &Top<'_>, problems: &mut Problems) -> Option<(String, Secret)> {
-    const KEYS: LoginKeys = LoginKeys {
-        username: "globalAuthUsername",
-        password: "globalAuthPassword",
-        password_file: "globalAuthPasswordFile",
-    };
-    let TopValues { global_auth_username: username, global_auth_password: password, .. } =
-        &top.values;
-    let file = top.values.global_auth_password_file.as_deref();
-    credentials::login(top, &top.settings, &KEYS, (username, password, file), problems)
 }
 
 impl Top<'_> {

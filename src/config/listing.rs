@@ -1,14 +1,18 @@
-//! The key table as `monitoring-agent list-settings` shows it.
+//! The key table and the table of the options of a URI as `monitoring-agent list-settings` shows
+//! them.
 
-use super::keys::{self, Key, Place, State};
+use super::{
+    keys::{self, Key, Place, State},
+    uri,
+};
 
 const LEGEND: &str =
     "Columns: key, default, place, meaning. Places: top is above the first section, [host] is in a
 [host NAME] section. An empty value is the default.
 ";
 
-/// All keys with their defaults, their places and one clause on each, as lines of aligned text
-/// that end with a newline.
+/// All keys with their defaults, their places and one clause on each, and the options of a URI, as
+/// lines of aligned text that end with a newline.
 pub fn settings_table() -> String {
     let groups = [
         ("In force", State::Served),
@@ -17,7 +21,15 @@ pub fn settings_table() -> String {
         ("Of the original agent, retired: a warning when set", State::Retired),
     ]
     .map(|(title, state)| group(title, state));
-    format!("{LEGEND}\n{}", groups.join("\n"))
+    format!("{LEGEND}\n{}\n{}", groups.join("\n"), uri_options())
+}
+
+fn uri_options() -> String {
+    const TITLE: &str = "Options of uri, as in mongodb://user:password@host:port/database?tls=true&\
+                         option=value:\n";
+    let width = uri::ROWS.iter().map(|option| option.name.len()).max().unwrap_or(0);
+    let line = |option: &uri::UriOption| format!("  {:width$}  {}\n", option.name, option.meaning);
+    std::iter::once(TITLE.to_owned()).chain(uri::ROWS.iter().map(line)).collect()
 }
 
 fn group(title: &str, state: State) -> String {
@@ -60,17 +72,23 @@ fn aliases(key: &Key) -> String {
 mod tests {
     use super::*;
 
+    /// The lines that begin with this word.
+    fn lines<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
+        let first = |line: &&str| line.split_whitespace().next() == Some(name);
+        table.lines().filter(first).collect()
+    }
+
     #[test]
     fn every_key_has_one_line_with_its_default_its_place_and_its_meaning() {
         let table = settings_table();
-        let lines = |name: &str| -> Vec<&str> {
-            let first = |line: &&str| line.split_whitespace().next() == Some(name);
-            table.lines().filter(first).collect()
-        };
+        let (keys, options) = table.split_once("\nOptions of uri").expect("two tables");
         for key in keys::table() {
-            assert_eq!(lines(key.name).len(), 1, "{}", key.name);
+            assert_eq!(lines(keys, key.name).len(), 1, "{}", key.name);
         }
-        let squeezed: Vec<&str> = lines("dialTimeoutSeconds")
+        for option in uri::ROWS {
+            assert_eq!(lines(options, option.name).len(), 1, "{}", option.name);
+        }
+        let squeezed: Vec<&str> = lines(keys, "dialTimeoutSeconds")
             .iter()
             .flat_map(|line| line.split("  ").map(str::trim).filter(|part| !part.is_empty()))
             .collect();

@@ -5,7 +5,6 @@ use std::{fs, path::Path};
 use super::{
     Config, Problem, Problems,
     interpret::{Surroundings, interpret},
-    permissions::Process,
     private_file::{self, PrivateFileError},
     reader,
 };
@@ -30,13 +29,10 @@ pub fn load(path: &Path) -> Result<Loaded, Problems> {
         problems.file_error("", what);
         problems
     };
-    let process = Process::current()
-        .map_err(|error| refused(format!("the agent's own user cannot be found out: {error}")))?;
-    let bytes =
-        private_file::read_config(path, &process).map_err(|error| refused(error.to_string()))?;
-    let read_secret = |path: &Path| private_file::read_secret(path, &process);
+    let bytes = private_file::read_config(path).map_err(|error| refused(error.to_string()))?;
     let machine = machine_name();
-    understand(&bytes, path, &Surroundings { read_secret: &read_secret, machine: &machine })
+    let surroundings = Surroundings { read_secret: &private_file::read_secret, machine: &machine };
+    understand(&bytes, path, &surroundings)
 }
 
 /// Reads a configuration from memory, for tests and fuzzing: nothing outside of `bytes` is looked
@@ -107,26 +103,6 @@ mod tests {
 
     /// Lines that look like a configuration, with a password wherever one can stand.
     fn line() -> impl Strategy<Value = String> {
-        let key = prop::sample::select(vec![
-            "hosts",
-            "address",
-            "ssl",
-            "username",
-            "password",
-            "passwordFile",
-            "authSource",
-            "globalAuthUsername",
-            "globalAuthPassword",
-            "globalAuthPasswrod",
-            "mmsBaseUrl",
-            "mmsGroupId",
-            "mmsApiKey",
-            "httpProxy",
-            "uri",
-            "pollIntervalSecs",
-            "logLevel",
-            "[host",
-        ]);
         let value = prop::sample::select(vec![
             "",
             "a",
@@ -140,6 +116,11 @@ mod tests {
             "https://u:hunter2@o.example",
             "mongodb://u:hunter2@a",
             "mongodb://u:x,b:hunter2,c@a",
+            "mongodb://u:hunter2@a,b/c?tls=true&tlsCAFile=d&authMechanism=MONGODB-X509",
+            "mongodb://u:1/hunter2@a",
+            "mongodb://a/?tlsCertificateKeyFile=d&tlsCertificateKeyFilePassword=hunter2",
+            "MONGODB-X509",
+            "$external",
             "u:hunter2@a",
             "a b]",
         ]);
@@ -151,13 +132,42 @@ mod tests {
             "a@hunter2",
         ]);
         prop_oneof![
-            (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
+            (key(), value).prop_map(|(key, value)| format!("{key} = {value}")),
             prop::sample::select(vec!["a", "b", "a]", ""])
                 .prop_map(|name| format!("[host {name}]")),
             secret.clone().prop_map(|secret| format!("password = {secret}")),
             secret.clone().prop_map(|secret| format!("mmsApiKey={secret}")),
+            secret.clone().prop_map(|secret| format!("sslClientCertificatePassword={secret}")),
             secret.clone().prop_map(|secret| format!("globalAuthPasswrod={secret}")),
             secret.prop_map(|secret| format!("password: {secret}")),
         ]
+    }
+
+    fn key() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "hosts",
+            "address",
+            "ssl",
+            "username",
+            "password",
+            "passwordFile",
+            "authSource",
+            "authMechanism",
+            "scramWithoutTls",
+            "sslClientCertificate",
+            "sslClientCertificatePassword",
+            "sslTrustedServerCrls",
+            "globalAuthUsername",
+            "globalAuthPassword",
+            "globalAuthPasswrod",
+            "mmsBaseUrl",
+            "mmsGroupId",
+            "mmsApiKey",
+            "httpProxy",
+            "uri",
+            "pollIntervalSecs",
+            "logLevel",
+            "[host",
+        ])
     }
 }

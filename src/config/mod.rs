@@ -5,11 +5,12 @@
 //! files it names: no port is bound, no certificate is read.
 //!
 //! ```text
-//! search ─► private_file ─► reader ─► settings ─► interpret ─► Config
-//!  path      bytes, if       lines     entries     hosts, login,
-//!            nobody else     with      that the    destination
-//!            sees them       numbers   table knows
+//! search ─► private_file ─► reader ─► settings ─► interpret ──► Config
+//!  path      bytes, if       lines     entries     hosts ◄─ section ◄─ uri
+//!            nobody else     with      that the    login, encryption, identity
+//!            sees them       numbers   table knows destination
 //! ```
+//! A section and its URI may both speak of one thing; `said` holds them to one answer.
 //! Everything that is wrong on the way is collected in `problem`, so that one start says it all.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -22,18 +23,24 @@ mod address;
 mod base_url;
 mod credentials;
 mod destination;
+mod encryption;
 mod hosts;
+mod identity;
 mod interpret;
 mod keys;
 mod listing;
 mod load;
+mod login;
 mod nearest;
 mod permissions;
-mod private_file;
+pub(crate) mod private_file;
 mod problem;
 mod reader;
+mod said;
 mod search;
+mod section;
 mod settings;
+mod uri;
 mod value;
 
 pub use listing::settings_table;
@@ -63,7 +70,8 @@ pub struct Config {
 /// One MongoDB server to watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    /// The section's NAME, or `host:port`: the value of the label `host`.
+    /// The section's NAME, `host:port`, or NAME/`host:port` where a section has a URI with several
+    /// members: the value of the label `host`.
     pub name: Arc<str>,
     /// Where it listens.
     pub address: Address,

@@ -16,14 +16,17 @@ const WRITE: u32 = 0o2;
 /// Why a file is refused, with the command that mends it. A file may be readable by the agent's
 /// own user, by root and by the agent's own groups, and changed only by these.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Exposed {
+pub(crate) enum Exposed {
+    /// The permissions of others.
     #[error("every user of this machine can {what} it (mode {mode:04o}), run: chmod o-rwx {file}")]
     Everybody { what: &'static str, mode: u32, file: String },
+    /// The permissions of a group that is not one of the process's.
     #[error(
         "group {group}, which the agent does not belong to, can {what} it (mode {mode:04o}), run: \
          chmod g-rwx {file}, or run this as the agent's own user"
     )]
     Group { group: u32, what: &'static str, mode: u32, file: String },
+    /// Whoever owns a file can give himself all permissions.
     #[error(
         "user {owner} owns it and can change it, run: chown {agent} {file}, or run this as the \
          agent's own user"

@@ -1,5 +1,5 @@
-//! Reading a file that only the agent should be able to read: the configuration, and passwords
-//! and keys in files of their own.
+//! Reading a file that only the agent should be able to read: the configuration, passwords and keys
+//! in files of their own, and the private keys of certificates.
 
 use std::{
     fs::{self, File},
@@ -19,20 +19,28 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 /// One line; the same limit as for a secret in the configuration, and room for its line end.
 const MAX_SECRET_BYTES: u64 = 1024 + 2;
 
-/// Why a file cannot be used.
+/// Why a file cannot be used: one clause that begins with `it`, for a sentence that names the file.
 #[derive(Debug, Error)]
-pub(super) enum PrivateFileError {
+pub(crate) enum PrivateFileError {
     /// The file system said no.
     #[error("it cannot be read: {0}")]
     Unreadable(io::Error),
+    /// There is no /proc to ask who the agent is.
+    #[error("the agent's own user cannot be found out: {0}")]
+    Nobody(io::Error),
+    /// It has files in it, and no bytes.
     #[error("it is a directory, not a file")]
     Directory,
+    /// A device, a socket or a named pipe.
     #[error("it is not a regular file")]
     Irregular,
+    /// Some other file, or one that somebody fills up.
     #[error("it is larger than {0} bytes")]
     TooLarge(u64),
+    /// Others can read or change it; with the command that ends that.
     #[error(transparent)]
     Exposed(#[from] Exposed),
+    /// There is nothing in it.
     #[error("it is empty")]
     Empty,
     /// A password never holds control characters; a wrong path often leads to such a file.
@@ -44,16 +52,16 @@ pub(super) enum PrivateFileError {
 ///
 /// # Errors
 /// See [`PrivateFileError`].
-pub(super) fn read_config(path: &Path, process: &Process) -> Result<Vec<u8>, PrivateFileError> {
-    read(path, process, MAX_CONFIG_BYTES)
+pub(super) fn read_config(path: &Path) -> Result<Vec<u8>, PrivateFileError> {
+    read(path, MAX_CONFIG_BYTES)
 }
 
 /// Reads a password or key; one newline at its end is not part of it.
 ///
 /// # Errors
 /// See [`PrivateFileError`].
-pub(super) fn read_secret(path: &Path, process: &Process) -> Result<Secret, PrivateFileError> {
-    let mut bytes = read(path, process, MAX_SECRET_BYTES)?;
+pub(super) fn read_secret(path: &Path) -> Result<Secret, PrivateFileError> {
+    let mut bytes = read(path, MAX_SECRET_BYTES)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -70,12 +78,25 @@ pub(super) fn read_secret(path: &Path, process: &Process) -> Result<Secret, Priv
     Ok(secret)
 }
 
-fn read(path: &Path, process: &Process, limit: u64) -> Result<Vec<u8>, PrivateFileError> {
+/// Opens a file that holds a secret, such as a private key, after making sure that nobody but root
+/// and the agent's own user and groups can read or change it. What is judged is the open file, so
+/// nobody can put another in its place. The caller bounds how much is read.
+///
+/// # Errors
+/// See [`PrivateFileError`]; never [`TooLarge`](PrivateFileError::TooLarge),
+/// [`Empty`](PrivateFileError::Empty) or [`NotASecret`](PrivateFileError::NotASecret).
+pub(crate) fn open_private(path: &Path) -> Result<File, PrivateFileError> {
     // Opening a named pipe would wait for its writer, so the kind is asked before.
     regular(&fs::metadata(path).map_err(PrivateFileError::Unreadable)?)?;
     let file = File::open(path).map_err(PrivateFileError::Unreadable)?;
     regular(&file.metadata().map_err(PrivateFileError::Unreadable)?)?;
+    let process = Process::current().map_err(PrivateFileError::Nobody)?;
     process.examine(&file, path).map_err(PrivateFileError::Unreadable)??;
+    Ok(file)
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PrivateFileError> {
+    let file = open_private(path)?;
     let mut bytes = Vec::new();
     // The length of a file can change, so it is the reading that is bounded.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(PrivateFileError::Unreadable)?;
@@ -111,8 +132,7 @@ mod tests {
     fn secret(bytes: &[u8]) -> Result<String, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = file(folder.path(), bytes, 0o600);
-        let process = Process::current().expect("/proc");
-        match read_secret(&path, &process) {
+        match read_secret(&path) {
             Ok(secret) => Ok(secret.expose().to_owned()),
             Err(error) => Err(error.to_string()),
         }
@@ -147,8 +167,7 @@ mod tests {
     #[test]
     fn files_of_the_wrong_kind_and_exposed_files_are_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let process = Process::current().expect("/proc");
-        let refused = |path: &Path| match read_secret(path, &process) {
+        let refused = |path: &Path| match read_secret(path) {
             Ok(_) => panic!("{} was read", path.display()),
             Err(error) => error.to_string(),
         };
@@ -175,7 +194,7 @@ mod tests {
             .open(&path)
             .and_then(|file| file.set_len(MAX_CONFIG_BYTES + 1))
             .expect("a file with a hole");
-        let refused = read_config(&path, &Process::current().expect("/proc"));
+        let refused = read_config(&path);
         assert!(matches!(refused, Err(PrivateFileError::TooLarge(MAX_CONFIG_BYTES))));
     }
 }

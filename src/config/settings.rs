@@ -11,6 +11,7 @@ use super::{
     keys::{self, Key, Place, State},
     nearest::nearest,
     reader::{Entry, shown_key},
+    said::{Origin, Said},
     value::{Flag, Kind, deserialize},
 };
 
@@ -51,6 +52,17 @@ impl<'a> Settings<'a> {
     pub(super) fn empty(&self, name: &str) -> Option<usize> {
         let written = self.written.get(name)?;
         written.entry.value.is_empty().then_some(written.entry.line)
+    }
+
+    /// Where a key is set to something, valid or not.
+    pub(super) fn origin(&self, name: &'static str) -> Option<Origin> {
+        Some(Origin::key(self.line(name)?, name))
+    }
+
+    /// A value with its place, if it was written here, and not left to its default.
+    pub(super) fn said<T>(&self, name: &'static str, value: Option<T>) -> Option<Said<T>> {
+        let written = self.written.get(name).filter(|written| written.usable)?;
+        Some(Said { value: value?, by: Origin::key(written.entry.line, name) })
     }
 
     /// The name under which a key was written, which can be an alias.
@@ -199,7 +211,10 @@ pub(super) mod tests {
             Kind::Listen => "off",
             Kind::Address | Kind::Hosts => "db1.example.net",
             Kind::BaseUrl => "https://ops.example.net",
-            Kind::GroupId | Kind::Database | Kind::Path | Kind::Text | Kind::Secret => "x",
+            Kind::Mechanism => "SCRAM-SHA-256",
+            Kind::GroupId | Kind::Database | Kind::Path | Kind::Text | Kind::Secret | Kind::Uri => {
+                "x"
+            }
         };
         keys::table()
             .filter(|key| key.state == State::Served && key.place.includes(place))
@@ -239,9 +254,9 @@ pub(super) mod tests {
                 "f:1: gsappiServiceName: this version does not have it yet, so it would not be in force (Kerberos login), remove it",
             ),
             (
-                "sslAllowInvalidHostnames",
-                "true",
-                "f:1: sslAllowInvalidHostnames: this version does not have it yet, so it would not be in force (chain checked, name not), remove it",
+                "metricNames",
+                "percona",
+                "f:1: metricNames: this version does not have it yet, so it would not be in force (which names the metrics bear), remove it",
             ),
             (
                 "logFile",
@@ -260,8 +275,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_later_key_that_asks_for_nothing_is_no_problem() {
-        let lines =
-            [("httpProxy", ""), ("sslAllowInvalidHostnames", "No"), ("metricNames", "Native")];
+        let lines = [("httpProxy", ""), ("metricNames", "Native"), ("logFormat", "TEXT")];
         assert_eq!(problems_of(Place::Top, &lines), Vec::<String>::new());
     }
 

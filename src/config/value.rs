@@ -9,7 +9,9 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_ini::{Deserializer, Item, parse};
 
-use super::{Address, LogLevel, address::MONGODB_PORT, base_url::BaseUrl};
+use super::{
+    Address, LogLevel, address::MONGODB_PORT, base_url::BaseUrl, login::AuthMechanism, uri::MAX_URI,
+};
 
 /// Names of users and the like; SASLprep and HTTP know no limit, operators never need more.
 const MAX_TEXT: usize = 1024;
@@ -38,8 +40,12 @@ pub(super) enum Kind {
     BaseUrl,
     /// The project at a management server.
     GroupId,
-    /// The name of a database.
+    /// The name of a database, or `$external`.
     Database,
+    /// [`AuthMechanism`].
+    Mechanism,
+    /// A connection string, judged where its hosts are built; never shown.
+    Uri,
     /// A file or folder; nobody looks whether it exists.
     Path,
     /// Any text on one line.
@@ -64,6 +70,8 @@ impl Kind {
             Self::BaseUrl => single::<BaseUrl>(text).map(drop),
             Self::GroupId => group_id(text),
             Self::Database => database(text),
+            Self::Mechanism => single::<AuthMechanism>(text).map(drop),
+            Self::Uri => at_most(text, MAX_URI),
             Self::Path => at_most(text, MAX_PATH),
             Self::Text | Self::Secret => at_most(text, MAX_TEXT),
             Self::Hosts => Ok(()),
@@ -131,14 +139,10 @@ fn group_id(text: &str) -> Result<(), String> {
     Err(format!("expected up to {MAX_GROUP_ID} letters, digits, - or _, found {}", shown(text)))
 }
 
-/// MongoDB manual, "Naming Restrictions".
+/// MongoDB manual, "Naming Restrictions"; `$external` is where users without a password live.
 fn database(text: &str) -> Result<(), String> {
-    if text == "$external" {
-        return Err("$external holds no users with passwords, write the database that the user \
-                    was created on"
-            .to_owned());
-    }
-    if text.len() < 64 && !text.contains(['/', '\\', '.', ' ', '"', '$']) {
+    let plain = || !text.contains(['/', '\\', '.', ' ', '"', '$']);
+    if text == "$external" || text.len() < 64 && plain() {
         return Ok(());
     }
     Err(format!("expected the name of a database, found {}", shown(text)))
@@ -167,7 +171,7 @@ impl TryFrom<String> for Flag {
 pub(super) enum Ssl {
     Never,
     Always,
-    /// Known, and refused by this version in words of its own.
+    /// TLS, and plaintext only while the server provably has none.
     Prefer,
 }
 
@@ -178,7 +182,12 @@ impl TryFrom<String> for Ssl {
         if text.eq_ignore_ascii_case("prefer") {
             return Ok(Self::Prefer);
         }
-        Flag::try_from(text).map(|Flag(always)| if always { Self::Always } else { Self::Never })
+        let shown = shown(&text);
+        match Flag::try_from(text) {
+            Ok(Flag(true)) => Ok(Self::Always),
+            Ok(Flag(false)) => Ok(Self::Never),
+            Err(_) => Err(format!("expected true, false or prefer, found {shown}")),
+        }
     }
 }
 
@@ -257,7 +266,8 @@ mod tests {
         assert_eq!(single("yes"), Ok(Ssl::Always));
         assert_eq!(single("0"), Ok(Ssl::Never));
         assert_eq!(single("Prefer"), Ok(Ssl::Prefer));
-        assert!(single::<Ssl>("preferred").is_err());
+        let refused = single::<Ssl>("preferred");
+        assert_eq!(refused, Err("expected true, false or prefer, found \"preferred\"".to_owned()));
     }
 
     #[test]
@@ -312,8 +322,8 @@ mod tests {
         assert_eq!(too_long, Err("the value has 1025 bytes, the limit is 1024".to_owned()));
         assert_eq!(Kind::GroupId.check("5f3a_b-C"), Ok(()));
         assert!(["a:b", "../x", "a b", "é"].iter().all(|text| Kind::GroupId.check(text).is_err()));
-        assert_eq!(Kind::Database.check("admin"), Ok(()));
-        assert!(["a.b", "$external", "a b"].iter().all(|text| Kind::Database.check(text).is_err()));
+        assert!(["admin", "$external"].iter().all(|text| Kind::Database.check(text).is_ok()));
+        assert!(["a.b", "$extern", "a b"].iter().all(|text| Kind::Database.check(text).is_err()));
     }
 
     #[test]

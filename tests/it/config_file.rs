@@ -8,8 +8,10 @@ use std::{
 };
 
 use monitoring_agent::config::{
-    Address, Host, LogLevel, Login, Problem, ScramLogin, TlsPolicy, TrustSource, load, parse,
+    Address, ClientIdentity, Host, LogLevel, Login, Prefer, Problem, ScramLogin, TlsPolicy,
+    TrustSource, load, parse,
 };
+use monitoring_agent::mongo::scram::Mechanism;
 use monitoring_agent::secret::Secret;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -66,7 +68,7 @@ fn shown(warnings: &[Problem]) -> Vec<String> {
 #[test]
 fn every_bad_file_is_refused_with_exactly_its_words() {
     let files = files("bad-");
-    assert_eq!(files.len(), 18);
+    assert_eq!(files.len(), 24);
     for path in files {
         let text = fs::read(&path).expect("a readable file");
         let expected = fs::read_to_string(path.with_extension("txt")).expect("its words");
@@ -95,7 +97,7 @@ fn the_shipped_file_lacks_only_a_host() {
     assert_eq!(
         complaints(SHIPPED, 0o600),
         "FOLDER/a.config: hosts: no host is configured, write hosts = db1.example.net, \
-         db2.example.net:27018, or a [host NAME] section with an address"
+         db2.example.net:27018, or a [host NAME] section with an address or a uri"
     );
     let text = SHIPPED.replace("#hosts =", "hosts = db1.example.net");
     let loaded = parse(text.as_bytes(), Path::new("f")).expect("a host is enough");
@@ -126,12 +128,17 @@ fn the_shipped_file_loads_with_everything_uncommented() {
     let examples = [
         ("hosts", "db1.example.net"),
         ("sslTrustedServerCertificates", "ca.pem"),
+        ("sslTrustedServerCrls", "ca.crl"),
+        ("sslClientCertificate", "client.pem"),
+        ("sslClientCertificatePasswordFile", "password"),
         ("globalAuthUsername", "monitor"),
         ("globalAuthPasswordFile", "password"),
         ("mmsBaseUrl", "https://ops.example.net/"),
         ("mmsGroupId", "group"),
         ("mmsApiKey", "key"),
         ("sslTrustedMMSServerCertificate", "/etc/ssl/ops.pem"),
+        ("sslServerClientCertificate", "/etc/ssl/agent.pem"),
+        ("sslServerClientCertificatePassword", "hunter3"),
         ("address", "db2.example.net:27018"),
         ("ssl", "true"),
         ("username", "somebody"),
@@ -161,7 +168,12 @@ fn the_shipped_file_loads_with_everything_uncommented() {
     };
     assert_eq!(listed.login, login("monitor", "hunter2"));
     assert_eq!(section.login, login("somebody", "secret"));
-    let ca = TlsPolicy::new(TrustSource::File(folder.path().join("ca.pem")), true);
+    let client = folder.path().join("client.pem");
+    let ca = TlsPolicy {
+        crls: Some(folder.path().join("ca.crl")),
+        identity: Some(identity(&client, &client, "hunter2")),
+        ..TlsPolicy::new(TrustSource::File(folder.path().join("ca.pem")), true)
+    };
     assert_eq!((listed.tls.as_ref(), section.tls.as_ref()), (Some(&ca), Some(&ca)));
     assert_eq!(&*section.name, "NAME");
 
@@ -171,8 +183,29 @@ fn the_shipped_file_loads_with_everything_uncommented() {
     assert_eq!(destination.username, "group");
     assert_eq!(destination.password.expose(), "key");
     assert_eq!(destination.tls.trust, TrustSource::File("/etc/ssl/ops.pem".into()));
+    let agent = Path::new("/etc/ssl/agent.pem");
+    assert_eq!(destination.tls.identity, Some(identity(agent, agent, "hunter3")));
     let machine = fs::read_to_string("/proc/sys/kernel/hostname").expect("Linux");
     assert_eq!(destination.labels, [("agent".to_owned(), machine.trim().to_owned())]);
+}
+
+/// A client certificate; an empty password is none.
+fn identity(certificate: &Path, key: &Path, password: &str) -> ClientIdentity {
+    ClientIdentity {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        password: (!password.is_empty()).then(|| Secret::new(password.to_owned())),
+    }
+}
+
+/// A login by SCRAM.
+fn user(name: &str, password: &str, database: &str, mechanism: Option<Mechanism>) -> Option<Login> {
+    Some(Login::Scram(ScramLogin {
+        username: name.to_owned(),
+        password: Secret::new(password.to_owned()),
+        auth_source: database.to_owned(),
+        mechanism,
+    }))
 }
 
 #[test]
@@ -259,6 +292,111 @@ fn a_section_overrides_what_stands_above_the_sections() {
 }
 
 #[test]
+fn every_policy_stands_beside_every_other() {
+    let text = fs::read(data().join("good-tls.config")).expect("a readable file");
+    let loaded = parse(&text, Path::new("/f/a.config")).expect("a good file");
+    let agent = Path::new("/f/agent.pem");
+    let strict = TlsPolicy {
+        crls: Some("/f/ca.crl".into()),
+        identity: Some(identity(agent, agent, "canary-hunter2")),
+        ..TlsPolicy::new(TrustSource::File("/f/ca.pem".into()), true)
+    };
+    let any_name = TlsPolicy { require_name: false, ..strict.clone() };
+    let client = Path::new("/etc/ssl/db3-client.pem");
+    let own = TlsPolicy {
+        crls: Some("/etc/ssl/db3.crl".into()),
+        identity: Some(identity(client, client, "")),
+        ..TlsPolicy::new(TrustSource::File("/etc/ssl/db3.pem".into()), true)
+    };
+    let monitor = |mechanism| user("monitor", "canary-hunter3", "admin", mechanism);
+    let certificate =
+        |name: Option<&str>| Some(Login::Certificate { username: name.map(ToOwned::to_owned) });
+    let prefer = |scram_without_tls| Some(Prefer { scram_without_tls });
+    let some = |policy: &TlsPolicy| Some(policy.clone());
+    let expected = [
+        ("strict", some(&strict), None, monitor(None)),
+        ("any name", some(&any_name), None, monitor(None)),
+        ("its own files", some(&own), None, monitor(None)),
+        ("upgrade", some(&strict), prefer(false), monitor(None)),
+        ("upgrade with login", some(&strict), prefer(true), monitor(Some(Mechanism::Sha1))),
+        ("certificate", some(&strict), None, certificate(None)),
+        ("certificate with name", some(&strict), None, certificate(Some("CN=agent,O=Example"))),
+        ("plaintext", None, None, monitor(None)),
+        ("always", some(&strict), None, monitor(None)),
+    ];
+    let hosts = loaded.config.hosts.into_iter();
+    let found: Vec<_> =
+        hosts.map(|host| (host.name.to_string(), host.tls, host.prefer, host.login)).collect();
+    assert_eq!(
+        found,
+        expected.map(|(name, tls, prefer, login)| (name.to_owned(), tls, prefer, login))
+    );
+
+    let [destination] = loaded.config.destinations.as_slice() else { panic!("one destination") };
+    let ops = Path::new("/etc/ssl/ops.pem");
+    assert_eq!(destination.tls.identity, Some(identity(ops, ops, "canary-hunter5")));
+}
+
+#[test]
+fn a_uri_makes_hosts_like_keys_do() {
+    let text = fs::read(data().join("good-uri.config")).expect("a readable file");
+    let loaded = parse(&text, Path::new("/f/a.config")).expect("a good file");
+    assert_eq!(shown(&loaded.warnings), Vec::<String>::new());
+    let host = |name: &str, host: &str, port, tls, login| Host {
+        name: name.into(),
+        address: Address { host: host.to_owned(), port },
+        tls: Some(tls),
+        prefer: None,
+        login,
+        poll_interval: Duration::from_secs(10),
+        command_timeout: Duration::from_secs(10),
+        dial_timeout: Duration::from_secs(40),
+    };
+    let trust = |file: &str| TlsPolicy::new(TrustSource::File(Path::new("/f").join(file)), true);
+    let member = |address: &str, name: &str, port| Host {
+        poll_interval: Duration::from_secs(60),
+        ..host(
+            &format!("set/{address}"),
+            name,
+            port,
+            trust("set.pem"),
+            user("some@body", "canary-hunter3", "reporting", None),
+        )
+    };
+    let [agent, key] = ["/f/agent.pem", "/f/agent.key"].map(Path::new);
+    let two_files = TlsPolicy {
+        crls: Some("/f/ca.crl".into()),
+        identity: Some(identity(agent, key, "canary-hunter4")),
+        ..trust("ca.pem")
+    };
+    let any_name = TlsPolicy {
+        require_name: false,
+        identity: Some(identity(agent, agent, "")),
+        ..trust("ca.pem")
+    };
+    let monitor = user("monitor", "canary-hunter2", "admin", None);
+    let somebody = user("somebody", "canary-hunter5", "users", Some(Mechanism::Sha256));
+    let expected = [
+        member("db1.example.net:27017", "db1.example.net", 27017),
+        member("db2.example.net:27018", "db2.example.net", 27018),
+        member("[2001:db8::3]:27017", "2001:db8::3", 27017),
+        Host {
+            dial_timeout: Duration::from_millis(1500),
+            ..host("single", "db4.example.net", 27017, two_files, monitor)
+        },
+        host("password elsewhere", "db5.example.net", 27017, trust("ca.pem"), somebody),
+        host(
+            "certificate",
+            "db6.example.net",
+            27017,
+            any_name,
+            Some(Login::Certificate { username: None }),
+        ),
+    ];
+    assert_eq!(loaded.config.hosts, expected);
+}
+
+#[test]
 fn trust_that_widens_or_is_not_used_is_warned_about() {
     for (text, expected) in [
         (
@@ -303,6 +441,52 @@ fn trust_that_widens_or_is_not_used_is_warned_about() {
         let loaded = parse(text.as_bytes(), Path::new("f")).expect("a good file");
         assert_eq!(shown(&loaded.warnings), expected, "{text}");
     }
+}
+
+#[test]
+fn keys_about_tls_that_are_not_in_force_are_warned_about() {
+    for (text, expected) in [
+        (
+            "hosts = a\nsslTrustedServerCrls = a.crl\nsslClientCertificate = a.pem\n\
+             tlsMMSServerClientCertificate = b.pem",
+            vec![
+                "f:2: sslTrustedServerCrls: without effect, no host is watched with TLS, write \
+                 useSslForAllConnections = true, or ssl = true in a [host NAME] section",
+                "f:3: sslClientCertificate: without effect, no host is watched with TLS, write \
+                 useSslForAllConnections = true, or ssl = true in a [host NAME] section",
+                "f:4: tlsMMSServerClientCertificate: without effect, no management server is \
+                 configured",
+            ],
+        ),
+        (
+            "mmsBaseUrl = http://a\nmmsGroupId = g\nmmsApiKey = k\nhttpsCAFile = c\nhosts = a",
+            vec![
+                "f:1: mmsBaseUrl: plain http: the key and all samples can be read on the way, \
+                 write https",
+                "f:4: httpsCAFile: without effect, mmsBaseUrl is plain http",
+            ],
+        ),
+        (
+            "[host a]\naddress = a\nssl = prefer\nscramWithoutTls = true",
+            vec!["f:4: scramWithoutTls: without effect, this host does not log in by SCRAM"],
+        ),
+    ] {
+        let loaded = parse(text.as_bytes(), Path::new("f")).expect("a good file");
+        assert_eq!(shown(&loaded.warnings), expected, "{text}");
+    }
+    let text = fs::read(data().join("good-tls.config")).expect("a readable file");
+    let loaded = parse(&text, Path::new("f")).expect("a good file");
+    let without_tls = "without effect, this host is watched without TLS, write ssl = true";
+    let expected = [
+        format!("f:54: sslTrustedServerCrls: {without_tls}"),
+        format!("f:55: sslClientCertificate: {without_tls}"),
+        format!("f:56: sslAllowInvalidHostnames: {without_tls}"),
+        "f:57: scramWithoutTls: without effect, this host logs in without TLS anyway: it belongs \
+         to ssl = prefer"
+            .to_owned(),
+        "f:62: scramWithoutTls: without effect, this host is always watched with TLS".to_owned(),
+    ];
+    assert_eq!(shown(&loaded.warnings), expected);
 }
 
 #[test]

@@ -39,6 +39,15 @@ pub(super) const ROWS: &[Key] = &[
     .kind(Kind::Path, ""),
     row("sslRequireValidServerCertificates", Both, "refuse hosts whose certificate is not valid")
         .kind(Kind::Flag, "true"),
+    row("sslAllowInvalidHostnames", Both, "accept valid certificates for other names")
+        .kind(Kind::Flag, "false"),
+    row("sslTrustedServerCrls", Both, "PEM file of revocation lists for host certificates")
+        .kind(Kind::Path, ""),
+    row("sslClientCertificate", Both, "PEM file of the certificate and key shown to hosts")
+        .kind(Kind::Path, ""),
+    row("sslClientCertificatePassword", Both, "what that key is encrypted with")
+        .kind(Kind::Secret, ""),
+    row("sslClientCertificatePasswordFile", Both, "a file that holds it").kind(Kind::Path, ""),
     row("globalAuthUsername", Top, "the user on every host that has none of its own"),
     row("globalAuthPassword", Top, "its password").kind(Kind::Secret, ""),
     row("globalAuthPasswordFile", Top, "a file that holds its password").kind(Kind::Path, ""),
@@ -61,17 +70,35 @@ pub(super) const ROWS: &[Key] = &[
     row("sslRequireValidMMSServerCertificates", Top, "refuse it when its certificate is not valid")
         .kind(Kind::Flag, "true")
         .also(&["tlsRequireValidMMSServerCertificates"]),
+    row(
+        "sslServerClientCertificate",
+        Top,
+        "PEM file of the certificate and key shown to the management server",
+    )
+    .kind(Kind::Path, "")
+    .also(&["tlsMMSServerClientCertificate"]),
+    row("sslServerClientCertificatePassword", Top, "what that key is encrypted with")
+        .kind(Kind::Secret, "")
+        .also(&["tlsMMSServerClientCertificatePassword"]),
+    row("sslServerClientCertificatePasswordFile", Top, "a file that holds it")
+        .kind(Kind::Path, "")
+        .also(&["tlsMMSServerClientCertificatePasswordFile"]),
     row("stateDirectory", Top, "the folder of what must outlive a restart")
         .kind(Kind::Path, "/var/lib/monitoring-agent"),
     row("stopGraceSecs", Top, "how long deliveries may go on after a stop").kind(GRACE, "10"),
     row("logLevel", Top, "the least severe level that is logged: ERROR, WARN, INFO, DEBUG")
         .kind(Kind::LogLevel, "INFO"),
     row("address", Host, "host or host:port of this server").kind(Kind::Address, ""),
-    row("ssl", Host, "TLS to this host; useSslForAllConnections makes it true")
+    row("uri", Host, "a connection string in place of address, see below").kind(Kind::Uri, ""),
+    row("ssl", Host, "TLS to this host: true, false, or prefer during an upgrade")
         .kind(Kind::Ssl, "false"),
+    row("scramWithoutTls", Host, "log in by SCRAM also while ssl = prefer has no TLS")
+        .kind(Kind::Flag, "false"),
     row("username", Host, "the user on this host"),
     row("password", Host, "its password").kind(Kind::Secret, ""),
     row("passwordFile", Host, "a file that holds its password").kind(Kind::Path, ""),
     row("authSource", Host, "the database that the user was created on")
         .kind(Kind::Database, "admin"),
+    row("authMechanism", Host, "SCRAM-SHA-1, SCRAM-SHA-256 or MONGODB-X509; none: the best SCRAM")
+        .kind(Kind::Mechanism, ""),
 ];

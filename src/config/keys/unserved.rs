@@ -25,17 +25,7 @@ const NO_SERVER_POOL: &str = "write the one management server in mmsBaseUrl";
 
 // A default here is what this version does anyway: writing just that is no error.
 pub(super) const ROWS: &[Key] = &[
-    later("sslClientCertificate", Both, "client certificate shown to hosts"),
-    later("sslClientCertificatePassword", Both, "password of its key"),
-    later("sslClientCertificatePasswordFile", Both, "file that holds the password of its key"),
     later("sslClientCertificatePasswordExec", Both, "command that prints the password of its key"),
-    later("sslTrustedServerCrls", Both, "revocation lists for host certificates"),
-    later("sslAllowInvalidHostnames", Both, "chain checked, name not").kind(Kind::Flag, "false"),
-    later("sslServerClientCertificate", Top, "client certificate shown to the management server")
-        .also(&["tlsMMSServerClientCertificate"]),
-    later("sslServerClientCertificatePassword", Top, "password of its key")
-        .also(&["tlsMMSServerClientCertificatePassword"]),
-    later("sslServerClientCertificatePasswordFile", Top, "file that holds that password"),
     later("sslServerClientCertificatePasswordExec", Top, "command that prints that password")
         .also(&["tlsMMSServerClientCertificatePasswordExec"]),
     later("mmsApiKeyExec", Top, "command that prints the agent's key"),
@@ -53,10 +43,6 @@ pub(super) const ROWS: &[Key] = &[
     later("spoolMaxBytes", Top, "size of the spool on disk"),
     later("spoolMaxAgeHours", Top, "age of the spool on disk"),
     later("logFormat", Top, "log lines as text or JSON").kind(Kind::Text, "text"),
-    later("uri", Host, "connection string in place of address"),
-    later("scramWithoutTls", Host, "login without TLS while ssl = prefer")
-        .kind(Kind::Flag, "false"),
-    later("authMechanism", Host, "choice of the login mechanism"),
     later("passwordExec", Host, "command that prints the password"),
     later("labels", Host, "labels on everything of this host"),
     no_effect("throttlePassesDbstats", "no database statistics are collected yet"),

@@ -27,24 +27,18 @@ impl Fallback {
         configured.filter(may)
     }
 
-    /// Whether plaintext, of which there is proof, may be used. The marks are read anew, so that
+    /// Whether plaintext may be used, once there is proof of it. The marks are read anew, so that
     /// `tls --forget` works while the agent runs.
     ///
     /// # Errors
     /// The host has spoken TLS before, or nobody can tell.
     pub(super) async fn permits_plaintext(&self, host: &Address) -> Result<(), Error> {
         let host = host.clone();
-        match self
-            .ask({
-                let host = host.clone();
-                move |ratchet| ratchet.is_marked(&host)
-            })
-            .await
-        {
+        let asked = host.clone();
+        match self.ask(move |ratchet| ratchet.is_marked(&asked)).await {
             Some(Ok(false)) => Ok(()),
-            Some(Ok(true)) => Err(Error::TlsLost(host)),
             Some(Err(fault)) => Err(Error::Ratchet { address: host, fault }),
-            None => Err(Error::TlsLost(host)),
+            Some(Ok(true)) | None => Err(Error::TlsLost(host)),
         }
     }
 

@@ -51,14 +51,18 @@ impl Session {
                 return outcome;
             }
         };
-        let finding =
-            target.diagnosis.of(&address, &fault, target.prefer.is_some(), deadline).await;
-        match &target.prefer {
-            Some(prefer) if finding.proves_plaintext() => {
-                prefer.permits_plaintext(&address).await?;
+        let permit = match &target.prefer {
+            Some(prefer) => prefer.permits_plaintext(&address).await.map(|()| Some(prefer)),
+            None => Ok(None),
+        };
+        let is_welcome = matches!(permit, Ok(Some(_)));
+        let finding = target.diagnosis.of(&address, &fault, is_welcome, deadline).await;
+        match permit {
+            Ok(Some(prefer)) if finding.proves_plaintext() => {
                 let login = prefer.login(target.login.as_ref());
                 Self::plaintext(target, login, deadline).await
             }
+            Err(refusal) if finding.proves_plaintext() => Err(refusal),
             _ => Err(finding.explain(address, fault)),
         }
     }
@@ -83,6 +87,7 @@ impl Session {
         let dialed = dial::dial(&target.address, Some(peer), deadline).await;
         let report = target.show(peer.report(dialed.as_ref().ok().and_then(Stream::tls)));
         let stream = dialed?;
+        target.diagnosis.forget();
         if let Some(prefer) = &target.prefer {
             // Before a single message: a handshake that the policy accepted is proof enough.
             prefer.tls_works(&target.address).await;

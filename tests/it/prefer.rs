@@ -13,7 +13,7 @@ use monitoring_agent::{
 use crate::{
     shared::{self, NEWEST},
     support::{
-        agent::finish,
+        agent::{Agent, finish},
         certificates::{Authority, Key, Request},
         client::{Client, User},
         guard::Folder,
@@ -138,7 +138,7 @@ fn a_host_that_lost_its_tls_stays_down_until_an_operator_forgets_it() {
     let config = Settings::default()
         .set("stateDirectory", ".")
         .host("db", server.name())
-        .set("ssl", "true")
+        .set("ssl", "prefer")
         .set("sslTrustedServerCertificates", pki.authority.display())
         .write(&pki.folder)
         .expect("a configuration is written");
@@ -154,6 +154,47 @@ fn a_host_that_lost_its_tls_stays_down_until_an_operator_forgets_it() {
     watch.up(Transport::Plaintext).expect("it is watched again, without a restart");
     let again = forget(&server.name());
     assert_eq!((again.code, again.stdout.contains("nothing to forget")), (Some(0), true));
+}
+
+#[test]
+fn the_agent_says_and_shows_that_a_host_has_no_tls_yet() {
+    let pki = Pki::new();
+    let config = Settings::new()
+        .host("upgrading", shared::plain_server().name())
+        .set("ssl", "prefer")
+        .set("sslTrustedServerCertificates", pki.authority.display())
+        .write(&pki.folder)
+        .expect("a configuration is written");
+    let agent = Agent::start(shared::binary(), &config, &pki.folder).expect("the agent starts");
+    agent.line_with(&["WARN", "upgrading", "until they have it"]).expect("at the start");
+    agent
+        .line_with(&["WARN", "upgrading", "no TLS yet", "logged_in=false"])
+        .expect("when it is watched");
+    let scrape = agent
+        .scrape_until("the host is up", |it| {
+            (it.value("mongodb_up", &[("host", "upgrading")])? == 1.0)
+                .then(|| agent.scrape().ok())?
+        })
+        .expect("the host is watched");
+    for (name, label, value) in [
+        ("mongodb_tls_observed", ("transport", "plaintext"), 1.0),
+        ("mongodb_tls_observed", ("transport", "tls"), 0.0),
+        ("mongodb_tls_server_mode", ("mode", "disabled"), 1.0),
+        ("mongodb_tls_server_mode", ("mode", "allowTLS"), 0.0),
+    ] {
+        let labels = [("host", "upgrading"), label];
+        assert_eq!(scrape.value(name, &labels), Some(value), "{name} {label:?}");
+    }
+    let config = config.to_str().expect("a text");
+    let table = finish(shared::binary(), &["tls", "--config", config]).expect("it ends");
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    let line = table.stdout.lines().find(|line| line.starts_with("upgrading")).expect("a line");
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(
+        words.get(..6),
+        Some(&["upgrading", "prefer", "plaintext", "disabled", "-", "-"][..])
+    );
+    assert!(line.ends_with("net.tls.mode = allowTLS"), "{line}");
 }
 
 #[test]

@@ -232,7 +232,11 @@ impl Poller {
     /// one can be opened is the next poll's to say.
     fn is_distrusted(&mut self) -> bool {
         let judged = self.session.as_ref().map(|session| self.target.judge_again(session));
-        let Some(Err(error)) = judged else { return false };
+        let Some(Err(error)) = judged else {
+            let renewed = self.handshake.as_ref().map(|report| self.target.renewed(report));
+            self.handshake = renewed.map(Arc::new);
+            return false;
+        };
         warn!(host = %self.identity.name, %error, "the open connection is no longer trusted and is closed");
         self.lose_session();
         true

@@ -77,6 +77,13 @@ impl Target {
         peer.judge_again(stream).map_err(refused)
     }
 
+    /// The same report after files of trust changed, for a connection that goes on: its
+    /// certificates are those of its handshake, the revocation lists are today's.
+    pub fn renewed(&self, report: &HandshakeReport) -> HandshakeReport {
+        let crl_next_update = self.peer.as_ref().and_then(Peer::crl_next_update);
+        HandshakeReport { crl_next_update, ..report.clone() }
+    }
+
     /// What the last connect showed, also when the handshake, or what came after it, failed; `None`
     /// when no certificate was shown.
     pub fn report(&self) -> Option<Arc<HandshakeReport>> {

@@ -76,6 +76,7 @@ struct Ready {
     generation: u64,
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Peer {
@@ -144,13 +145,14 @@ impl Peer {
     /// What the last handshake showed; `stream` is its connection if it succeeded. Told once: the
     /// peer forgets what it tells.
     pub fn report(&self, stream: Option<&TlsStream>) -> Report {
-        let (seen, crl_next_update) =
+        let (seen, client, crl_next_update) =
             match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-                Some(Ready { verifier, .. }) => {
+                Some(Ready { verifier, identity, .. }) => {
                     let crls = verifier.judge().crls.as_ref();
-                    (verifier.take(), crls.and_then(|crls| crls.next_update()))
+                    let client = identity.as_ref().map(|identity| identity.certificate().clone());
+                    (verifier.take(), client, crls.and_then(|crls| crls.next_update()))
                 }
-                None => (Seen::default(), None),
+                None => (Seen::default(), None, None),
             };
         let verification = seen.verification();
         let accepted = seen.verdict.and_then(Result::ok);
@@ -160,8 +162,16 @@ impl Peer {
             chain: seen.chain,
             accepted: accepted.as_ref().map(|accepted| accepted.why),
             anchor: accepted.and_then(|accepted| certificate::read(&accepted.anchor)),
+            client,
             crl_next_update,
         }
+    }
+
+    /// When the first of the revocation lists in use must be renewed, in seconds since the Unix
+    /// epoch; `None` where none are configured.
+    pub fn crl_next_update(&self) -> Option<i64> {
+        let ready = self.ready().ok()?;
+        ready.verifier.judge().crls.as_ref()?.next_update()
     }
 
     /// Judges a chain in DER, the server's own certificate first, as a handshake at `now` (seconds
@@ -256,13 +266,13 @@ fn prepare(generation: u64, verifier: Arc<Verifier>, identity: Option<Arc<Identi
         .expect("aws-lc-rs has suites for both versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
-    let mut config = match identity {
-        Some(identity) => config.with_client_cert_resolver(identity),
+    let mut config = match &identity {
+        Some(identity) => config.with_client_cert_resolver(Arc::clone(identity) as _),
         None => config.with_no_client_auth(),
     };
     // A resumed session would skip the verifier, and with it the report; it saves 0.2 ms.
     config.resumption = Resumption::disabled();
-    Ready { generation, config: Arc::new(config), verifier }
+    Ready { generation, config: Arc::new(config), verifier, identity }
 }
 
 fn negotiated(stream: &TlsStream) -> Option<Negotiated> {

@@ -13,6 +13,8 @@ pub struct Report {
     pub anchor: Option<Certificate>,
     /// Why the certificate is valid; `None` when it is not.
     pub accepted: Option<Acceptance>,
+    /// The agent's own certificate, where one is configured.
+    pub client: Option<Certificate>,
     /// When the first of the revocation lists in use must be renewed, seconds since the Unix
     /// epoch.
     pub crl_next_update: Option<i64>,

@@ -117,7 +117,8 @@ fn report(verification: Verification) -> HandshakeReport {
             root.clone(),
         ],
         accepted: None,
-        crl_next_update: None,
+        client: Some(certificate("CN=agent,O=monitoring", "CN=Example A", 1_870_000_000)),
+        crl_next_update: Some(1_840_000_000),
         anchor: Some(root),
     }
 }

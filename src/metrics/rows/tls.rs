@@ -58,12 +58,19 @@ pub(super) const ROWS: &[Row] = &[
         "tls.certificate.not_after.timestamp",
         Seconds,
         "When the certificate expires, since the Unix epoch: the server's own, the earliest of \
-         the intermediate ones it sent, and the trusted one that decided.",
+         the intermediate ones it sent, the trusted one that decided, and the agent's own.",
         Source::Derived("the TLS handshake", not_after),
+    ),
+    gauge(
+        "tls.crl.next_update.timestamp",
+        Seconds,
+        "When the first of the revocation lists for this host must be renewed, since the Unix \
+         epoch.",
+        Source::Derived("the files of revocation lists", crl_next_update),
     ),
     info(
         "tls.certificate.info",
-        "The certificates of the host's chain, and the trusted one that decided.",
+        "The certificates of the host's chain, the trusted one that decided, and the agent's own.",
         Source::Derived("the TLS handshake", certificates),
     ),
     gauge(
@@ -166,11 +173,18 @@ fn connection(sample: &Sample, points: &mut Points<'_>) {
 
 fn not_after(sample: &Sample, points: &mut Points<'_>) {
     let Some(report) = &sample.handshake else { return };
-    for class in ["server", "intermediate", "ca"] {
+    for class in ["server", "intermediate", "ca", "client"] {
         let of_class = classified(report).filter(|(found, _)| *found == class);
         if let Some(earliest) = of_class.map(|(_, certificate)| certificate.not_after).min() {
             points.closed(&[("certificate", class.into())], Number::Integer(earliest));
         }
+    }
+}
+
+fn crl_next_update(sample: &Sample, points: &mut Points<'_>) {
+    let next_update = sample.handshake.as_ref().and_then(|report| report.crl_next_update);
+    if let Some(next_update) = next_update {
+        points.closed(&[], Number::Integer(next_update));
     }
 }
 
@@ -203,5 +217,6 @@ fn classified(report: &HandshakeReport) -> impl Iterator<Item = (&'static str, &
         _ if certificate.subject == certificate.issuer || is_anchor(certificate) => None,
         _ => Some(("intermediate", certificate)),
     });
-    sent.chain(anchor.map(|certificate| ("ca", certificate)))
+    let ours = report.client.as_ref().map(|certificate| ("client", certificate));
+    sent.chain(anchor.map(|certificate| ("ca", certificate))).chain(ours)
 }

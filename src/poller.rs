@@ -1,5 +1,6 @@
 //! One task per host: it holds the session, polls on its own clock, and says what changed.
 
+mod expiry;
 mod tls_again;
 
 use std::{
@@ -11,7 +12,8 @@ use std::{
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
-use self::tls_again::TlsAgain;
+pub use self::expiry::Expiries;
+use self::{expiry::Notice, tls_again::TlsAgain};
 use crate::{
     backoff::{Backoff, dice},
     collect::{Change, Collection},
@@ -47,6 +49,8 @@ pub struct Outputs {
     pub telemetry: Telemetry,
     /// What is trusted, and changes while sessions live.
     pub trusts: Arc<Trusts>,
+    /// Which ends of certificates were said.
+    pub expiries: Expiries,
     /// The schemas that hosts share.
     pub interner: Arc<Interner>,
 }
@@ -191,6 +195,7 @@ impl Poller {
             }
         };
         self.tell(outcome.as_ref().err().zip(kind));
+        self.tell_expiries(taken_at / 1_000);
         self.publish(taken_at, start.elapsed(), outcome);
     }
 
@@ -302,6 +307,23 @@ impl Poller {
         }
         let state = if failure.is_none() { HostState::Up } else { HostState::Down };
         self.outputs.status.set_host(host, state);
+    }
+
+    /// Says which certificates end soon, once at 30, 7 and 1 days before. `now` is in seconds since
+    /// the Unix epoch.
+    fn tell_expiries(&self, now: i64) {
+        let Some(report) = &self.handshake else { return };
+        let host = &*self.identity.name;
+        for Notice { what, subject, days } in self.outputs.expiries.due(host, report, now) {
+            if what == "crl" {
+                warn!(
+                    host,
+                    days, "a revocation list for this host ends soon: put a new one in place"
+                );
+            } else {
+                warn!(host, certificate = what, subject, days, "a certificate ends soon: renew it");
+            }
+        }
     }
 
     fn tell_change(&self, change: &Change) {

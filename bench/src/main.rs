@@ -24,7 +24,7 @@ use monitoring_agent::{
     config::{Address, Host, Login, TlsPolicy, TrustSource},
     latest::Latest,
     net::{Target, Trusts},
-    poller::{Outputs, Poller},
+    poller::{Expiries, Outputs, Poller},
     sample::Interner,
     secret::Secret,
     shutdown,
@@ -136,6 +136,7 @@ fn measure(hosts: usize, interval: Duration, port: u16, authority: &Path) -> Out
         status: Status::new([], []),
         telemetry: Telemetry::new("benchmark", 0),
         trusts: Arc::default(),
+        expiries: Expiries::default(),
         interner: Arc::new(Interner::default()),
     };
     let (_trigger, stop) = shutdown::channel();

@@ -9,7 +9,7 @@ use crate::{
     latest::Latest,
     metrics::View,
     net::{Target, Trusts},
-    poller::{Outputs, Poller},
+    poller::{Expiries, Outputs, Poller},
     ratchet::Ratchet,
     sample::{Interner, wall_millis},
     spool::{Limits, Spool},
@@ -25,6 +25,7 @@ pub(super) struct Parts {
     pub(super) spool: Spool,
     pub(super) trusts: Arc<Trusts>,
     ratchet: Arc<Ratchet>,
+    expiries: Expiries,
     interner: Arc<Interner>,
     /// Where the agent's own counters begin, in milliseconds since the Unix epoch.
     agent_started_at: i64,
@@ -44,6 +45,7 @@ impl Parts {
             spool: Spool::new(Limits::default()),
             trusts: Arc::default(),
             ratchet: Arc::new(Ratchet::of(&config.state_directory)),
+            expiries: Expiries::default(),
             interner: Arc::default(),
             agent_started_at,
         };
@@ -82,6 +84,7 @@ impl Parts {
             status: self.sources.status.clone(),
             telemetry: self.sources.telemetry.clone(),
             trusts: Arc::clone(&self.trusts),
+            expiries: self.expiries.clone(),
             interner: Arc::clone(&self.interner),
         };
         Ok(Poller::new(host, target, outputs))

@@ -6,7 +6,7 @@ use monitoring_agent::{
     config::{Address, Host, Login, Prefer, TlsPolicy, TrustSource},
     latest::Latest,
     net::{Target, Transport, Trusts},
-    poller::{Outputs, Poller},
+    poller::{Expiries, Outputs, Poller},
     ratchet::Ratchet,
     sample::{Interner, Reason, Sample},
     secret::Secret,
@@ -70,6 +70,7 @@ impl Watch {
             status: Status::new([Arc::clone(&host.name)], []),
             telemetry: Telemetry::new("test", 0),
             trusts: Arc::default(),
+            expiries: Expiries::default(),
             interner: Arc::new(Interner::default()),
         };
         let latest = outputs.latest.clone();

@@ -18,6 +18,11 @@ impl Latest {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name, sample);
     }
 
+    /// Forgets a host that is no longer watched.
+    pub fn remove(&self, name: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// One sample of each host that was polled, in the order of the hosts' names.
     pub fn all(&self) -> Vec<Arc<Sample>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

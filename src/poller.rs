@@ -17,7 +17,7 @@ use crate::{
     collect::{Change, Collection},
     config::Host,
     latest::Latest,
-    net::{Error, HandshakeReport, Session, Target, Transport},
+    net::{Error, HandshakeReport, Session, Target, Transport, Trusts},
     sample::{
         Clock, Failure, History, HostIdentity, Interner, Reading, Reason, Sample, wall_millis,
     },
@@ -45,6 +45,8 @@ pub struct Outputs {
     pub status: Status,
     /// The agent's own counters.
     pub telemetry: Telemetry,
+    /// What is trusted, and changes while sessions live.
+    pub trusts: Arc<Trusts>,
     /// The schemas that hosts share.
     pub interner: Arc<Interner>,
 }
@@ -86,6 +88,8 @@ enum Event {
     Closed(Error),
     /// A second connection was tried with TLS.
     TlsAgain(Result<Session, Error>),
+    /// Something that is trusted, or no longer is, changed.
+    Trust,
 }
 
 impl Poller {
@@ -121,11 +125,13 @@ impl Poller {
         let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
         let spread = START_SPREAD.saturating_mul(hosts).min(self.interval);
         let mut next = Instant::now() + spread.mul_f64(dice());
+        let mut trust = self.outputs.trusts.changes();
         loop {
             let event = tokio::select! {
                 () = stop.requested() => Event::Stop,
                 error = closed(self.session.as_mut()) => Event::Closed(error),
                 outcome = self.tls_again.outcome(&self.target) => Event::TlsAgain(outcome),
+                Ok(()) = trust.changed() => Event::Trust,
                 () = sleep_until(next) => Event::Due,
             };
             match event {
@@ -138,6 +144,11 @@ impl Poller {
                 }
                 Event::TlsAgain(Ok(session)) => self.hold(session),
                 Event::TlsAgain(Err(error)) => self.tls_again.failed(&error),
+                Event::Trust => {
+                    if self.is_distrusted() {
+                        next = Instant::now();
+                    }
+                }
                 Event::Due => {
                     let started = Instant::now();
                     tokio::select! {
@@ -190,10 +201,8 @@ impl Poller {
             match opened {
                 Ok(session) => self.hold(session),
                 Err(error) => {
-                    // Also a refused certificate is reported; a host that showed none has nothing
-                    // to show.
-                    let shown = self.target.report().filter(|report| !report.chain.is_empty());
-                    self.handshake = shown.map(Arc::new);
+                    // Also a refused certificate is reported, and an accepted one where login failed.
+                    self.handshake = self.target.report();
                     return Err(error);
                 }
             }
@@ -217,6 +226,16 @@ impl Poller {
         self.tls_again.connected(&session);
         self.handshake = session.report().cloned();
         self.session = Some(session);
+    }
+
+    /// Judges the open session by what is trusted now, and closes it if it fails; whether another
+    /// one can be opened is the next poll's to say.
+    fn is_distrusted(&mut self) -> bool {
+        let judged = self.session.as_ref().map(|session| self.target.judge_again(session));
+        let Some(Err(error)) = judged else { return false };
+        warn!(host = %self.identity.name, %error, "the open connection is no longer trusted and is closed");
+        self.lose_session();
+        true
     }
 
     fn lose_session(&mut self) {

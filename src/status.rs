@@ -84,6 +84,17 @@ impl Status {
         });
     }
 
+    /// Takes the hosts of another configuration: new ones wait, those that are gone are forgotten.
+    pub fn set_hosts(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        self.0.send_modify(|snapshot| renew(&mut snapshot.hosts, names, HostState::Waiting));
+    }
+
+    /// Takes the destinations of another configuration, as [`Status::set_hosts`] does.
+    pub fn set_destinations(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        let waiting = DestinationState::Waiting;
+        self.0.send_modify(|snapshot| renew(&mut snapshot.destinations, names, waiting));
+    }
+
     /// Says how a host's poll ended. A host that is not known is left out.
     pub fn set_host(&self, name: &str, state: HostState) {
         self.0.send_if_modified(|snapshot| replace(&mut snapshot.hosts, name, state));
@@ -110,6 +121,16 @@ impl Snapshot {
     pub fn count_destinations(&self, state: DestinationState) -> usize {
         self.destinations.values().filter(|&&destination| destination == state).count()
     }
+}
+
+/// Keeps the states of the names that stay.
+fn renew<S: Copy>(
+    states: &mut BTreeMap<Arc<str>, S>,
+    names: impl IntoIterator<Item = Arc<str>>,
+    new: S,
+) {
+    let names = names.into_iter();
+    *states = names.map(|name| (Arc::clone(&name), *states.get(&name).unwrap_or(&new))).collect();
 }
 
 /// Whether the state of `name` changed.

@@ -13,8 +13,8 @@ use prometheus::{
     core::Collector,
 };
 
-use self::labels::STATUS_CLASSES;
 pub use self::labels::{DropReason, PathClass, VerdictClass};
+use self::labels::{OUTCOMES, STATUS_CLASSES};
 
 /// The agent's own metrics. Clones share the same numbers.
 #[derive(Clone, Debug)]
@@ -22,11 +22,22 @@ pub struct Telemetry {
     registry: Registry,
     hosts: IntGauge,
     clock_offset: Gauge,
+    renewals: Renewals,
     exporter_requests: IntCounterVec,
     rejected_connections: IntCounter,
     failed_connections: IntCounter,
     accept_failures: IntCounter,
     uploads: Uploads,
+}
+
+/// The families of what is read again while the agent runs.
+#[derive(Clone, Debug)]
+struct Renewals {
+    configs: IntCounterVec,
+    last_config_good: IntGauge,
+    last_config_good_at: Gauge,
+    files: IntCounterVec,
+    refused_files: IntGauge,
 }
 
 /// The families of the uploads, one label set a destination.
@@ -58,6 +69,7 @@ impl Telemetry {
                 "clock_offset_seconds",
                 "How far the stamps of samples are ahead of a wall clock that was set back.",
             ),
+            renewals: Renewals::new(&families, started_at_millis),
             exporter_requests: families.counters(
                 "exporter_requests_total",
                 "Requests that the agent's HTTP server answered.",
@@ -89,6 +101,25 @@ impl Telemetry {
     /// How many hosts are configured.
     pub fn set_hosts(&self, hosts: usize) {
         self.hosts.set(i64::try_from(hosts).unwrap_or(i64::MAX));
+    }
+
+    /// The configuration was read again at `millis` since the Unix epoch, and applied or refused.
+    pub fn config_reloaded(&self, applied: bool, millis: i64) {
+        self.renewals.configs.with_label_values(&[outcome(applied)]).inc();
+        self.renewals.last_config_good.set(applied.into());
+        if applied {
+            self.renewals.last_config_good_at.set(seconds(millis));
+        }
+    }
+
+    /// A file that trust is made of changed, and its content was applied or refused.
+    pub fn trust_file_renewed(&self, applied: bool) {
+        self.renewals.files.with_label_values(&[outcome(applied)]).inc();
+    }
+
+    /// How many files' present content is refused.
+    pub fn set_refused_files(&self, files: usize) {
+        self.renewals.refused_files.set(i64::try_from(files).unwrap_or(i64::MAX));
     }
 
     /// How far the stamps are ahead of the wall clock.
@@ -223,6 +254,43 @@ impl DestinationTelemetry {
     }
 }
 
+impl Renewals {
+    fn new(families: &Families<'_>, started_at_millis: i64) -> Self {
+        let renewals = Self {
+            configs: families.counters(
+                "config_reloads_total",
+                "Times the configuration was read again, by what became of it.",
+                &["outcome"],
+            ),
+            last_config_good: families.int_gauge(
+                "config_last_reload_successful",
+                "1 while the newest configuration that was read is the one in force.",
+            ),
+            last_config_good_at: families.gauge(
+                "config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read, since the epoch.",
+            ),
+            files: families.counters(
+                "trust_file_renewals_total",
+                "Times a file of certificates or revocation lists changed, by what became of it.",
+                &["outcome"],
+            ),
+            refused_files: families.int_gauge(
+                "trust_files_refused",
+                "Files of certificates or revocation lists whose present content is refused, while \
+                 an older one is in force.",
+            ),
+        };
+        renewals.last_config_good.set(1);
+        renewals.last_config_good_at.set(seconds(started_at_millis));
+        for outcome in OUTCOMES {
+            renewals.configs.with_label_values(&[outcome]);
+            renewals.files.with_label_values(&[outcome]);
+        }
+        renewals
+    }
+}
+
 impl Uploads {
     fn new(families: &Families<'_>) -> Self {
         const EACH: &[&str] = &["destination"];
@@ -311,6 +379,11 @@ impl Families<'_> {
     }
 }
 
+fn outcome(applied: bool) -> &'static str {
+    let [yes, no] = OUTCOMES;
+    if applied { yes } else { no }
+}
+
 /// Milliseconds as seconds.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit a double exactly")]
 fn seconds(millis: i64) -> f64 {
@@ -348,7 +421,7 @@ mod tests {
             assert!(lines.iter().any(|line| line.starts_with(&format!("# HELP {name} "))));
             families.insert(name.to_owned());
         }
-        assert_eq!(families.len(), 16);
+        assert_eq!(families.len(), 21);
         assert!(lines.contains(&"monitoring_agent_build_info{version=\"0.1.0\"} 1".to_owned()));
         assert!(lines.contains(&"monitoring_agent_start_time_seconds 1700000000.5".to_owned()));
     }

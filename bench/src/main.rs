@@ -11,7 +11,13 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use bson::doc;
 use monitoring_agent::{
@@ -77,21 +83,51 @@ fn compare() -> Outcome<()> {
     let user = doc! { "createUser": "agent", "pwd": PASSWORD, "roles": ["clusterMonitor"] };
     Client::connect(server.address(), Some(&ca), None)?.command("admin", &user)?;
     println!("mongod {VERSION}, TLS 1.3, SCRAM-SHA-256, hello + serverStatus at each poll");
-    println!("{:>11} {:>7} {:>12} {:>10} {:>12}", "connections", "polls", "CPU/poll", "RSS", "RSS/host");
+    println!("connections   polls    CPU/poll        RSS  RSS of each further host");
+    let mut first: Option<Measured> = None;
     for (hosts, interval) in ROWS {
-        let status = Command::new(std::env::current_exe()?)
+        let output = Command::new(std::env::current_exe()?)
             .args([hosts.to_string(), interval.as_millis().to_string(), server.port().to_string()])
             .arg(&ca)
-            .status()?;
-        if !status.success() {
-            return Err(Trouble::new("a measuring process failed", "see its words above"));
-        }
+            .stderr(Stdio::inherit())
+            .output()?;
+        let measured = Measured::read(hosts, &String::from_utf8_lossy(&output.stdout));
+        let measured = measured
+            .ok_or_else(|| Trouble::new("a measuring process failed", "see its words above"))?;
+        let further = first.as_ref().map_or_else(String::new, |first| measured.beyond(first));
+        let Measured { polls, cpu, resident, .. } = measured;
+        println!("{hosts:>11} {polls:>7} {:>8.3} ms {resident:>7} kB  {further}", cpu / polls);
+        first.get_or_insert(measured);
     }
     Ok(())
 }
 
+/// What a measuring process tells.
+struct Measured {
+    hosts: usize,
+    polls: f64,
+    /// Milliseconds.
+    cpu: f64,
+    /// Kilobytes.
+    resident: f64,
+}
+
+impl Measured {
+    fn read(hosts: usize, text: &str) -> Option<Self> {
+        let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+        let mut next = || numbers.next()?.ok();
+        Some(Self { hosts, polls: next()?, cpu: next()?, resident: next()? })
+    }
+
+    /// Memory of each host beyond those of the first row: what the program itself takes, its code
+    /// above all, does not grow with the hosts.
+    fn beyond(&self, first: &Self) -> String {
+        let further = u32::try_from(self.hosts - first.hosts).map_or(1.0, f64::from);
+        format!("{:.1} kB", (self.resident - first.resident) / further)
+    }
+}
+
 fn measure(hosts: usize, interval: Duration, port: u16, authority: &Path) -> Outcome<()> {
-    let empty = resident_kilobytes()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outputs = Outputs {
@@ -99,6 +135,7 @@ fn measure(hosts: usize, interval: Duration, port: u16, authority: &Path) -> Out
         spool: Spool::new(Limits::default()),
         status: Status::new([], []),
         telemetry: Telemetry::new("benchmark", 0),
+        trusts: Arc::default(),
         interner: Arc::new(Interner::default()),
     };
     let (_trigger, stop) = shutdown::channel();
@@ -108,7 +145,6 @@ fn measure(hosts: usize, interval: Duration, port: u16, authority: &Path) -> Out
         let target = Target::new(&host, &trusts);
         let target = target.map_err(|fault| Trouble::new(fault.to_string(), "report this"))?;
         let poller = Box::new(Poller::new(&host, target, outputs.clone()));
-        // One in twenty of a benchmark's hosts at a time, as in a fleet that polls every 10 s.
         runtime.spawn(poller.run(hosts, stop.clone()));
     }
     std::thread::sleep(WARM_UP);
@@ -119,12 +155,7 @@ fn measure(hosts: usize, interval: Duration, port: u16, authority: &Path) -> Out
     if polls == 0.0 || down > 0 {
         return Err(Trouble::new(format!("{down} of {hosts} hosts are down"), "report this"));
     }
-    let resident = resident_kilobytes()?;
-    let per_host = (resident - empty) / f64::from(u32::try_from(hosts).unwrap_or(u32::MAX));
-    println!(
-        "{hosts:>11} {polls:>7} {:>9.3} ms {resident:>7} kB {per_host:>9.1} kB",
-        cpu / polls
-    );
+    println!("{polls} {cpu} {}", resident_kilobytes()?);
     Ok(())
 }
 

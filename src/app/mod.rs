@@ -4,6 +4,9 @@
 //! bound, the state directory is held, what is trusted was looked at.
 
 mod fleet;
+mod parts;
+mod reload;
+mod renewal;
 mod signals;
 mod state_directory;
 mod tasks;
@@ -12,7 +15,10 @@ mod trust;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use thiserror::Error;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, MissedTickBehavior},
+};
 use tracing::{error, info, warn};
 
 pub use self::{
@@ -20,25 +26,19 @@ pub use self::{
     trust::trust_problems,
 };
 use self::{
-    signals::Signals,
+    parts::Parts,
+    signals::{Request, Signals},
     state_directory::{StateDirectory, StateDirectoryError},
-    tasks::{Ended, Tasks},
+    tasks::{Kind, Running, Tasks},
     trust::few,
 };
 use crate::{
-    config::{Config, Destination, Host},
-    exporter::{self, Sources},
-    latest::Latest,
-    metrics::View,
-    net::{Target, Trusts},
-    poller::{Outputs, Poller},
-    ratchet::Ratchet,
-    sample::{Interner, wall_millis},
-    spool::{Limits, Spool},
-    status::{Readiness, Status},
-    telemetry::Telemetry,
+    config::{Config, Host},
+    exporter,
+    poller::Poller,
+    status::Readiness,
     tls::NameError,
-    upload::{self, DestinationError, Upload},
+    upload::{DestinationError, Upload},
 };
 
 /// Threads for polling, rendering and sending. One poll costs half a millisecond, so that two
@@ -123,11 +123,17 @@ pub struct App {
     config: Config,
     signals: Signals,
     listener: Option<TcpListener>,
-    sources: Sources,
-    spool: Spool,
+    parts: Parts,
     pollers: Vec<Poller>,
     uploads: Vec<Upload>,
     _state_directory: StateDirectory,
+}
+
+/// What woke the main loop.
+enum Event {
+    Signal(Request),
+    Died(Running),
+    LookAtFiles,
 }
 
 impl App {
@@ -143,54 +149,80 @@ impl App {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let trusts = Arc::new(Trusts::default());
-        trust::look(&config, &trusts)?;
+        let parts = Parts::new(&config);
+        trust::look(&config, &parts.trusts)?;
         announce(&config);
-        let sources = sources(&config);
-        let spool = Spool::new(Limits::default());
-        let uploads = uploads(&config, &sources, &spool, &trusts)?;
-        let ratchet = Arc::new(ratchet(&config));
-        let pollers = pollers(&config, &sources, &spool, &trusts, &ratchet)?;
+        parts.look_at_ratchet(&config);
+        let uploads =
+            config.destinations.iter().map(|it| parts.upload(it)).collect::<Result<_, _>>()?;
+        let pollers =
+            config.hosts.iter().map(|host| parts.poller(host)).collect::<Result<_, _>>()?;
         let _state_directory = state_directory;
-        Ok(Self { config, signals, listener, sources, spool, pollers, uploads, _state_directory })
+        Ok(Self { config, signals, listener, parts, pollers, uploads, _state_directory })
     }
 
-    /// Runs until a signal or the death of a task, and then stops in the order of the data: the
-    /// pollers first, then the uploads within the grace, the exporter last.
+    /// Runs until a signal to stop or the death of a task, and then stops in the order of the
+    /// data: the pollers first, then the uploads within the grace, the exporter last.
     pub async fn run(self) -> Outcome {
-        let Self { config, mut signals, listener, sources, spool, pollers, uploads, .. } = self;
-        let status = sources.status.clone();
-        let mut tasks = Tasks::new();
+        let Self { mut config, mut signals, listener, parts, pollers, uploads, .. } = self;
+        let mut tasks = Tasks::default();
         if let Some(listener) = listener {
-            tasks.spawn_exporter(|stop| exporter::run(listener, sources, stop));
+            let sources = parts.sources.clone();
+            let name = Arc::from("exporter");
+            tasks.spawn(Kind::Exporter, &name, |stop| exporter::run(listener, sources, stop));
         }
-        for upload in uploads {
-            tasks.spawn_upload(|stop| async move {
-                let _left_is_counted_and_logged = upload.run(stop).await;
-            });
+        for (upload, destination) in uploads.into_iter().zip(&config.destinations) {
+            start_upload(&mut tasks, &destination.name, upload);
         }
         let hosts = pollers.len();
-        for poller in pollers {
-            tasks.spawn_poller(|stop| Box::new(poller).run(hosts, stop));
+        for (poller, host) in pollers.into_iter().zip(&config.hosts) {
+            start_poller(&mut tasks, &host.name, poller, hosts);
         }
-        status.set_readiness(Readiness::Ready);
+        parts.sources.status.set_readiness(Readiness::Ready);
         info!(version = env!("CARGO_PKG_VERSION"), hosts, "monitoring-agent is running");
-        let ended = tokio::select! {
-            signal = signals.stop(&config.file) => Ended::Asked(signal),
-            task = tasks.unexpected_end() => Ended::Unasked(task),
+        let mut looks = tokio::time::interval(renewal::PACE);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let outcome = loop {
+            let event = tokio::select! {
+                request = signals.next() => Event::Signal(request),
+                task = tasks.unexpected_end() => Event::Died(task),
+                _ = looks.tick() => Event::LookAtFiles,
+            };
+            match event {
+                Event::Signal(Request::Stop(signal)) => {
+                    info!(signal, "asked to stop");
+                    break Outcome::Stopped;
+                }
+                Event::Signal(Request::Reload) => {
+                    renewal::look(&parts).await;
+                    reload::reload(&mut config, &parts, &mut tasks).await;
+                }
+                Event::LookAtFiles => renewal::look(&parts).await,
+                Event::Died(task) => {
+                    let (kind, name) = (task.kind, &*task.name);
+                    error!(?kind, name, "a task ended that should have run on");
+                    break Outcome::TaskDied;
+                }
+            }
         };
-        status.set_readiness(Readiness::Stopping);
-        match &ended {
-            Ended::Asked(signal) => info!(signal, "asked to stop"),
-            Ended::Unasked(task) => error!(task, "a task ended that should have run on"),
-        }
+        parts.sources.status.set_readiness(Readiness::Stopping);
         let deadline = Instant::now() + config.stop_grace;
         tokio::select! {
-            () = tasks.stop(&spool, deadline) => info!("stopped"),
-            signal = signals.stop(&config.file) => warn!(signal, "asked again, stopped at once"),
+            () = tasks.stop(&parts.spool, deadline) => info!("stopped"),
+            signal = signals.stop() => warn!(signal, "asked again, stopped at once"),
         }
-        if matches!(ended, Ended::Asked(_)) { Outcome::Stopped } else { Outcome::TaskDied }
+        outcome
     }
+}
+
+fn start_poller(tasks: &mut Tasks, name: &Arc<str>, poller: Poller, hosts: usize) {
+    tasks.spawn(Kind::Poller, name, |stop| Box::new(poller).run(hosts, stop));
+}
+
+fn start_upload(tasks: &mut Tasks, name: &Arc<str>, upload: Upload) {
+    tasks.spawn(Kind::Upload, name, |stop| async move {
+        let _left_is_counted_and_logged = upload.run(stop).await;
+    });
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -201,101 +233,11 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     Ok(listener)
 }
 
-fn sources(config: &Config) -> Sources {
-    let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"), wall_millis());
-    telemetry.set_hosts(config.hosts.len());
-    let hosts = config.hosts.iter().map(|host| Arc::clone(&host.name));
-    let destinations = config.destinations.iter().map(|destination| Arc::clone(&destination.name));
-    Sources {
-        latest: Latest::default(),
-        view: Arc::new(View::new()),
-        telemetry,
-        status: Status::new(hosts, destinations),
-    }
-}
-
-fn uploads(
-    config: &Config,
-    sources: &Sources,
-    spool: &Spool,
-    trusts: &Arc<Trusts>,
-) -> Result<Vec<Upload>, StartError> {
-    let shared = upload::Shared {
-        view: Arc::clone(&sources.view),
-        trusts: Arc::clone(trusts),
-        status: sources.status.clone(),
-        agent_started_at: wall_millis(),
-    };
-    let build = |destination: &Destination| {
-        let telemetry = sources.telemetry.destination(&destination.name);
-        let cursor = spool.cursor(Arc::clone(&destination.name), telemetry.clone());
-        Upload::build(destination, cursor, telemetry, &shared).map_err(|fault| {
-            StartError::Destination { destination: Arc::clone(&destination.name), fault }
-        })
-    };
-    config.destinations.iter().map(build).collect()
-}
-
-fn pollers(
-    config: &Config,
-    sources: &Sources,
-    spool: &Spool,
-    trusts: &Arc<Trusts>,
-    ratchet: &Arc<Ratchet>,
-) -> Result<Vec<Poller>, StartError> {
-    let outputs = Outputs {
-        latest: sources.latest.clone(),
-        spool: spool.clone(),
-        status: sources.status.clone(),
-        telemetry: sources.telemetry.clone(),
-        interner: Arc::new(Interner::default()),
-    };
-    let build = |host: &Host| {
-        let target = Target::new(host, trusts)
-            .map_err(|fault| StartError::Host { host: Arc::clone(&host.name), fault })?
-            .with_ratchet(host, ratchet);
-        Ok(Poller::new(host, target, outputs.clone()))
-    };
-    config.hosts.iter().map(build).collect()
-}
-
-/// The memory of `ssl = prefer`. One that cannot be read is said at once where it matters.
-fn ratchet(config: &Config) -> Ratchet {
-    let ratchet = Ratchet::of(&config.state_directory);
-    let preferring = names(config, |host| host.prefer.is_some());
-    if let (false, Err(fault)) = (preferring.is_empty(), ratchet.marks()) {
-        error!(
-            hosts = few(&preferring),
-            "ssl = prefer: it cannot be told which hosts have spoken TLS, so none of these is \
-             watched without: {fault}"
-        );
-    }
-    ratchet
-}
-
 /// Says at once, and loudly, what weakens the watch.
 fn announce(config: &Config) {
     let plaintext: Vec<_> = names(config, |host| host.tls.is_none());
     if !plaintext.is_empty() {
         warn!(hosts = few(&plaintext), "these hosts are watched without TLS (ssl = false)");
-    }
-    let preferring = names(config, |host| host.prefer.is_some());
-    if !preferring.is_empty() {
-        warn!(
-            hosts = few(&preferring),
-            "these hosts are watched without TLS until they have it for the first time \
-             (ssl = prefer)"
-        );
-    }
-    let logging_in = names(config, |host| {
-        host.prefer.is_some_and(|terms| terms.scram_without_tls) && host.login.is_some()
-    });
-    if !logging_in.is_empty() {
-        warn!(
-            hosts = few(&logging_in),
-            "until then the agent logs in to these hosts without TLS (scramWithoutTls = true): \
-             whoever listens can try passwords against what they hear"
-        );
     }
     let unverified: Vec<_> =
         names(config, |host| host.tls.as_ref().is_some_and(|tls| !tls.require_valid));

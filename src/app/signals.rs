@@ -1,18 +1,24 @@
 //! The signals that a service manager sends.
 
-use std::{io, path::Path};
+use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
 
-use crate::config;
-
-/// SIGTERM and SIGINT stop the agent, SIGHUP has it look at its configuration.
+/// SIGTERM and SIGINT stop the agent, SIGHUP has it read its configuration again.
 #[derive(Debug)]
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+}
+
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// To stop, by the signal of this name.
+    Stop(&'static str),
+    /// To read the configuration again.
+    Reload,
 }
 
 impl Signals {
@@ -28,37 +34,27 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal to stop, and tells its name. At SIGHUP the configuration is read, and
-    /// what is wrong with it is said; it takes effect at the next start.
+    /// Waits for a signal.
     ///
     /// # Cancel safety
     /// Cancel safe: a signal that was not yet returned is kept.
-    pub(super) async fn stop(&mut self, file: &Path) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => look_at(file).await,
-            }
+    pub(super) async fn next(&mut self) -> Request {
+        tokio::select! {
+            _ = self.terminate.recv() => Request::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Request::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Request::Reload,
         }
     }
-}
 
-async fn look_at(file: &Path) {
-    let path = file.to_owned();
-    match tokio::task::spawn_blocking(move || config::load(&path)).await {
-        Ok(Ok(loaded)) => {
-            for warning in &loaded.warnings {
-                warn!("{warning}");
+    /// Waits for a signal to stop; the others are for an agent that goes on.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub(super) async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Request::Stop(signal) = self.next().await {
+                return signal;
             }
-            info!(file = %file.display(), "SIGHUP: the configuration is valid; restart to apply it");
         }
-        Ok(Err(problems)) => {
-            error!(
-                file = %file.display(),
-                "SIGHUP: the configuration is refused, the running one stays:\n{problems}"
-            );
-        }
-        Err(error) => error!(%error, "SIGHUP: the configuration could not be read"),
     }
 }

@@ -1,9 +1,10 @@
-//! The tasks of a running agent: all in one set, stopped in the order of the data.
+//! The tasks of a running agent: all in one set, each stopped alone or all in the order of the
+//! data.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
-    task::JoinSet,
+    task::{AbortHandle, Id, JoinSet},
     time::{Instant, timeout_at},
 };
 use tracing::error;
@@ -16,104 +17,95 @@ use crate::{
 /// Beyond the grace, for what is under way to come to its end.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
-/// Why the agent ends.
-pub(super) enum Ended {
-    /// By a signal of this name.
-    Asked(&'static str),
-    /// By the end of a task of this kind.
-    Unasked(&'static str),
-}
-
 /// The kinds of tasks, for the order of death.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Poller,
     Upload,
     Exporter,
 }
 
-/// All tasks, and the triggers that stop them.
+/// A task that should run on.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) kind: Kind,
+    /// Of the host or destination.
+    pub(super) name: Arc<str>,
+    stop: Trigger,
+    abort: AbortHandle,
+}
+
+/// All tasks. One that ends without having been taken off `running` ended by surprise.
+#[derive(Debug, Default)]
 pub(super) struct Tasks {
-    set: JoinSet<Kind>,
-    /// How many of the first two kinds run.
-    running: [usize; 2],
-    producers: (Trigger, Shutdown),
-    exporter: (Trigger, Shutdown),
+    set: JoinSet<()>,
+    running: HashMap<Id, Running>,
+    /// Those that ended by surprise while another one was waited for.
+    died: Vec<Running>,
 }
 
 impl Tasks {
-    pub(super) fn new() -> Self {
-        Self {
-            set: JoinSet::new(),
-            running: [0; 2],
-            producers: shutdown::channel(),
-            exporter: shutdown::channel(),
+    /// Starts a task; it is given the signal that will stop it.
+    pub(super) fn spawn<F>(&mut self, kind: Kind, name: &Arc<str>, task: impl FnOnce(Shutdown) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = shutdown::channel();
+        let abort = self.set.spawn(task(stopped));
+        let running = Running { kind, name: Arc::clone(name), stop, abort: abort.clone() };
+        self.running.insert(abort.id(), running);
+    }
+
+    /// Ends one task at once, and waits until it has ended: after this it writes nothing more.
+    pub(super) async fn retire(&mut self, kind: Kind, name: &str) {
+        let is_it = |running: &Running| running.kind == kind && *running.name == *name;
+        let found = self.running.iter().find(|(_, running)| is_it(running)).map(|(id, _)| *id);
+        let Some(running) = found.and_then(|id| self.running.remove(&id)) else { return };
+        running.abort.abort();
+        while let Some((id, ended)) = self.join().await {
+            self.died.extend(ended);
+            if id == running.abort.id() {
+                return;
+            }
         }
     }
 
-    pub(super) fn spawn_poller<F>(&mut self, task: impl FnOnce(Shutdown) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.spawn(Kind::Poller, task(self.producers.1.clone()));
-    }
-
-    pub(super) fn spawn_upload<F>(&mut self, task: impl FnOnce(Shutdown) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.spawn(Kind::Upload, task(self.producers.1.clone()));
-    }
-
-    pub(super) fn spawn_exporter<F>(&mut self, task: impl FnOnce(Shutdown) -> F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        self.spawn(Kind::Exporter, task(self.exporter.1.clone()));
-    }
-
-    fn spawn(&mut self, kind: Kind, task: impl Future<Output = ()> + Send + 'static) {
-        if let Some(running) = self.running.get_mut(kind as usize) {
-            *running += 1;
-        }
-        self.set.spawn(async move {
-            task.await;
-            kind
-        });
-    }
-
-    /// Waits for a task to end; none should, unless it is asked to.
+    /// Waits for a task to end that should run on.
     ///
     /// # Cancel safety
-    /// Cancel safe, as [`JoinSet::join_next`] is.
-    pub(super) async fn unexpected_end(&mut self) -> &'static str {
-        match self.join().await {
-            Some(Kind::Poller) => "poller",
-            Some(Kind::Upload) => "upload",
-            Some(Kind::Exporter) => "exporter",
-            // A panic has been written to standard error.
-            None => "unknown",
+    /// Cancel safe, as [`JoinSet::join_next_with_id`] is.
+    pub(super) async fn unexpected_end(&mut self) -> Running {
+        loop {
+            if let Some(running) = self.died.pop() {
+                return running;
+            }
+            match self.join().await {
+                Some((_, ended)) => self.died.extend(ended),
+                None => std::future::pending().await,
+            }
         }
     }
 
     /// Stops everything: the pollers at once, then the spool is closed and the uploads have until
     /// `deadline`, then the exporter.
     pub(super) async fn stop(mut self, spool: &Spool, deadline: Instant) {
-        self.producers.0.pull(deadline);
+        for running in self.running.values().filter(|running| running.kind != Kind::Exporter) {
+            running.stop.pull(deadline);
+        }
         let last_moment = deadline + LAST_MOMENT;
         self.join_all(Kind::Poller, last_moment).await;
         spool.close();
         self.join_all(Kind::Upload, last_moment).await;
         let last_moment = Instant::now() + LAST_MOMENT;
-        self.exporter.0.pull(last_moment);
-        while let Ok(Some(_)) = timeout_at(last_moment, self.set.join_next()).await {}
+        self.running.values().for_each(|running| running.stop.pull(last_moment));
+        self.join_all(Kind::Exporter, last_moment).await;
     }
 
     async fn join_all(&mut self, kind: Kind, deadline: Instant) {
         let all = async {
-            while self.running.get(kind as usize).is_some_and(|&running| running > 0) {
+            while self.running.values().any(|running| running.kind == kind) {
                 if self.join().await.is_none() {
-                    break;
+                    return;
                 }
             }
         };
@@ -122,12 +114,13 @@ impl Tasks {
         }
     }
 
-    /// The next task that ends; `None` when it panicked, or none is left.
-    async fn join(&mut self) -> Option<Kind> {
-        let kind = self.set.join_next().await?.ok()?;
-        if let Some(running) = self.running.get_mut(kind as usize) {
-            *running = running.saturating_sub(1);
-        }
-        Some(kind)
+    /// The next task that ends, and what it was if it should have run on; `None` when none is left.
+    async fn join(&mut self) -> Option<(Id, Option<Running>)> {
+        let id = match self.set.join_next_with_id().await? {
+            Ok((id, ())) => id,
+            // A panic has been written to standard error.
+            Err(error) => error.id(),
+        };
+        Some((id, self.running.remove(&id)))
     }
 }

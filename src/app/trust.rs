@@ -8,14 +8,14 @@ use super::StartError;
 use crate::{
     config::{Config, TlsPolicy},
     net::Trusts,
-    tls::TrustError,
+    tls::{Fault, TrustError},
 };
 
 /// Files of trusted certificates that cannot be used are said; an empty system store is an error.
 pub(super) fn look(config: &Config, trusts: &Trusts) -> Result<(), StartError> {
     for problem in problems(config, trusts) {
         match problem.fault {
-            TrustError::EmptySystemStore { .. } => {
+            Fault::Trust(TrustError::EmptySystemStore { .. }) => {
                 return Err(StartError::Trust(problem.to_string()));
             }
             _ => error!("{problem}; it is read again at each connect"),
@@ -27,12 +27,17 @@ pub(super) fn look(config: &Config, trusts: &Trusts) -> Result<(), StartError> {
 /// What is wrong with the trusted certificates that a configuration names, a line each, with the
 /// hosts and destinations that rely on them.
 pub fn trust_problems(config: &Config) -> Vec<String> {
-    problems(config, &Trusts::default()).iter().map(ToString::to_string).collect()
+    problems_of(config, &Trusts::default())
+}
+
+/// The same, by what is loaded already.
+pub(super) fn problems_of(config: &Config, trusts: &Trusts) -> Vec<String> {
+    problems(config, trusts).iter().map(ToString::to_string).collect()
 }
 
 /// A trust source that cannot be used, and by whom.
 struct TrustProblem {
-    fault: TrustError,
+    fault: Fault,
     users: Vec<String>,
 }
 
@@ -63,10 +68,16 @@ fn problems(config: &Config, trusts: &Trusts) -> Vec<TrustProblem> {
     problems.into_values().collect()
 }
 
-fn usable(policy: &TlsPolicy, setting: &'static str, trusts: &Trusts) -> Result<(), TrustError> {
+fn usable(policy: &TlsPolicy, setting: &'static str, trusts: &Trusts) -> Result<(), Fault> {
     let trust = trusts.load(&policy.trust)?;
     if trust.is_empty() && policy.require_valid {
-        return Err(TrustError::EmptySystemStore { setting });
+        return Err(TrustError::EmptySystemStore { setting }.into());
+    }
+    if let Some(file) = &policy.crls {
+        trusts.crls(file)?;
+    }
+    if let Some(files) = &policy.identity {
+        trusts.identity(files)?;
     }
     Ok(())
 }

@@ -43,6 +43,8 @@ mod settings;
 mod uri;
 mod value;
 
+pub(crate) use private_file::{PrivateFileError, read_key, read_public};
+
 pub use listing::settings_table;
 pub use load::{Loaded, load, parse};
 pub use problem::{Problem, Problems};
@@ -147,6 +149,14 @@ pub struct ClientIdentity {
     pub key: PathBuf,
     /// What the key is encrypted with.
     pub password: Option<Secret>,
+}
+
+/// By the files alone: a password is not spread into hashes.
+impl std::hash::Hash for ClientIdentity {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.certificate.hash(state);
+        self.key.hash(state);
+    }
 }
 
 /// Where the trusted certificates come from.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::permissions::{Exposed, Process};
 use crate::secret::Secret;
@@ -53,7 +54,23 @@ pub(crate) enum PrivateFileError {
 /// # Errors
 /// See [`PrivateFileError`].
 pub(super) fn read_config(path: &Path) -> Result<Vec<u8>, PrivateFileError> {
-    read(path, MAX_CONFIG_BYTES)
+    read(open_private(path)?, MAX_CONFIG_BYTES).map(|mut bytes| std::mem::take(&mut *bytes))
+}
+
+/// Reads a file with a private key.
+///
+/// # Errors
+/// See [`PrivateFileError`].
+pub(crate) fn read_key(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    read(open_private(path)?, limit)
+}
+
+/// Reads a file that everybody may see, with the same care for what kind of file it is.
+///
+/// # Errors
+/// See [`PrivateFileError`].
+pub(crate) fn read_public(path: &Path, limit: u64) -> Result<Vec<u8>, PrivateFileError> {
+    read(open_regular(path)?, limit).map(|mut bytes| std::mem::take(&mut *bytes))
 }
 
 /// Reads a password or key; one newline at its end is not part of it.
@@ -61,14 +78,15 @@ pub(super) fn read_config(path: &Path) -> Result<Vec<u8>, PrivateFileError> {
 /// # Errors
 /// See [`PrivateFileError`].
 pub(super) fn read_secret(path: &Path) -> Result<Secret, PrivateFileError> {
-    let mut bytes = read(path, MAX_SECRET_BYTES)?;
+    let mut bytes = read(open_private(path)?, MAX_SECRET_BYTES)?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
         }
     }
-    let secret = Secret::new(String::from_utf8(bytes).map_err(|_| PrivateFileError::NotASecret)?);
+    let text = String::from_utf8(std::mem::take(&mut *bytes));
+    let secret = Secret::new(text.map_err(|_| PrivateFileError::NotASecret)?);
     if secret.expose().is_empty() {
         return Err(PrivateFileError::Empty);
     }
@@ -80,24 +98,27 @@ pub(super) fn read_secret(path: &Path) -> Result<Secret, PrivateFileError> {
 
 /// Opens a file that holds a secret, such as a private key, after making sure that nobody but root
 /// and the agent's own user and groups can read or change it. What is judged is the open file, so
-/// nobody can put another in its place. The caller bounds how much is read.
-///
-/// # Errors
-/// See [`PrivateFileError`]; never [`TooLarge`](PrivateFileError::TooLarge),
-/// [`Empty`](PrivateFileError::Empty) or [`NotASecret`](PrivateFileError::NotASecret).
-pub(crate) fn open_private(path: &Path) -> Result<File, PrivateFileError> {
-    // Opening a named pipe would wait for its writer, so the kind is asked before.
-    regular(&fs::metadata(path).map_err(PrivateFileError::Unreadable)?)?;
-    let file = File::open(path).map_err(PrivateFileError::Unreadable)?;
-    regular(&file.metadata().map_err(PrivateFileError::Unreadable)?)?;
+/// nobody can put another in its place.
+fn open_private(path: &Path) -> Result<File, PrivateFileError> {
+    let file = open_regular(path)?;
     let process = Process::current().map_err(PrivateFileError::Nobody)?;
     process.examine(&file, path).map_err(PrivateFileError::Unreadable)??;
     Ok(file)
 }
 
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, PrivateFileError> {
-    let file = open_private(path)?;
-    let mut bytes = Vec::new();
+fn open_regular(path: &Path) -> Result<File, PrivateFileError> {
+    // Opening a named pipe would wait for its writer, so the kind is asked before.
+    regular(&fs::metadata(path).map_err(PrivateFileError::Unreadable)?)?;
+    let file = File::open(path).map_err(PrivateFileError::Unreadable)?;
+    regular(&file.metadata().map_err(PrivateFileError::Unreadable)?)?;
+    Ok(file)
+}
+
+fn read(file: File, limit: u64) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let length = file.metadata().map_err(PrivateFileError::Unreadable)?.len();
+    // Room for all of it at once: a buffer that grows leaves copies behind.
+    let room = usize::try_from(length.min(limit) + 1).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     // The length of a file can change, so it is the reading that is bounded.
     file.take(limit + 1).read_to_end(&mut bytes).map_err(PrivateFileError::Unreadable)?;
     if bytes.len() as u64 > limit {

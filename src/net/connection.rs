@@ -77,7 +77,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 };
             }
             if self.stream.read_buf(&mut buffer).await.map_err(RequestError::Io)? == 0 {
-                return Err(RequestError::Io(io::ErrorKind::UnexpectedEof.into()));
+                return Err(if wire::ends_like_tls(&buffer) {
+                    RequestError::Wire(WireError::Tls)
+                } else {
+                    RequestError::Io(io::ErrorKind::UnexpectedEof.into())
+                });
             }
         }
     }

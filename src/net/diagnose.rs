@@ -130,7 +130,11 @@ async fn diagnose(address: &Address, fault: &Fault, deadline: Instant) -> Findin
             Some(answer) => too_old(answer).unwrap_or(Finding::NothingMore),
             None => Finding::NothingMore,
         },
-        Fault::Trust(_) | Fault::Name(_) | Fault::Refused { .. } => Finding::NothingMore,
+        Fault::Trust(_)
+        | Fault::Crl(_)
+        | Fault::Identity(_)
+        | Fault::Name(_)
+        | Fault::Refused { .. } => Finding::NothingMore,
     }
 }
 

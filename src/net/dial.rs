@@ -62,7 +62,8 @@ pub(super) async fn tcp(address: &Address, deadline: Instant) -> Result<TcpStrea
                 return Ok(socket);
             }
             Ok(Err(error)) => failures.push(format!("{socket_address}: {}", reason(&error))),
-            Err(after) => failures.push(format!("{socket_address}: no answer within {after:?}")),
+            Err(after) => failures
+                .push(format!("{socket_address}: no answer within {:.1} s", after.as_secs_f64())),
         }
     }
     Err(Error::Connect { address: address.clone(), what: failures.join("; ") })

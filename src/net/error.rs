@@ -110,7 +110,7 @@ pub enum Error {
     )]
     ClosedBeforeReply(Address),
     /// A deadline passed.
-    #[error("{address} did not finish {stage} within {after:?}")]
+    #[error("{address} did not finish {stage} within {:.1} s", .after.as_secs_f64())]
     Timeout {
         /// The host.
         address: Address,

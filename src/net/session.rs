@@ -84,14 +84,15 @@ impl Session {
     }
 
     async fn encrypted(target: &Target, peer: &Peer, deadline: Instant) -> Result<Self, Error> {
-        let stream = dial::dial(&target.address, Some(peer), deadline).await?;
+        let dialed = dial::dial(&target.address, Some(peer), deadline).await;
+        let report = target.show(peer.report(dialed.as_ref().ok().and_then(Stream::tls)));
+        let stream = dialed?;
         target.diagnosis.forget();
         if let Some(prefer) = &target.prefer {
             // Before a single message: a handshake that the policy accepted is proof enough.
             prefer.tls_works(&target.address).await;
         }
-        let report = Some(Arc::new(peer.report(stream.tls())));
-        Self::over(stream, target, target.login.as_ref(), report, deadline).await
+        Self::over(stream, target, target.login.as_ref(), Some(report), deadline).await
     }
 
     async fn plaintext(
@@ -161,6 +162,10 @@ impl Session {
         let address = &self.address;
         reply.document().map_err(|fault| Error::Reply { address: address.clone(), fault })?;
         Ok(reply)
+    }
+
+    pub(super) fn tls_stream(&self) -> Option<&crate::tls::TlsStream> {
+        self.connection.stream().tls()
     }
 
     /// Waits until the server hangs up.

@@ -1,12 +1,15 @@
 //! One host, as its sessions need it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use super::{HandshakeReport, KeyCache, diagnose::Diagnosis, prefer::Fallback};
+use super::{Error, HandshakeReport, KeyCache, Session, diagnose::Diagnosis, prefer::Fallback};
 use crate::{
     config::{Address, Host, Login},
     ratchet::Ratchet,
-    tls::{NameError, Peer, Role, TrustError, Trusts},
+    tls::{Fault, NameError, Peer, Role, Trusts},
 };
 
 /// Everything needed to open a session with one host, kept between sessions.
@@ -18,6 +21,7 @@ pub struct Target {
     pub(super) login: Option<Login>,
     pub(super) keys: KeyCache,
     pub(super) diagnosis: Diagnosis,
+    shown: Mutex<Option<Arc<HandshakeReport>>>,
     pub(super) dial_timeout: Duration,
     pub(super) command_timeout: Duration,
 }
@@ -40,6 +44,7 @@ impl Target {
             login: host.login.clone(),
             keys: KeyCache::default(),
             diagnosis: Diagnosis::default(),
+            shown: Mutex::default(),
             dial_timeout: host.dial_timeout,
             command_timeout: host.command_timeout,
         })
@@ -56,13 +61,32 @@ impl Target {
     /// Loads the trusted certificates, unless that was done.
     ///
     /// # Errors
-    /// See [`TrustError`].
-    pub fn load_trust(&self) -> Result<(), TrustError> {
+    /// See [`Fault`].
+    pub fn load_trust(&self) -> Result<(), Fault> {
         self.peer.as_ref().map_or(Ok(()), Peer::load)
     }
 
-    /// What the last handshake showed, also when it failed; `None` for a plaintext host.
-    pub fn report(&self) -> Option<HandshakeReport> {
-        Some(self.peer.as_ref()?.report(None))
+    /// Judges the certificates of an open session again, by what is trusted now. A session without
+    /// TLS has none.
+    ///
+    /// # Errors
+    /// The session must be closed.
+    pub fn judge_again(&self, session: &Session) -> Result<(), Error> {
+        let (Some(peer), Some(stream)) = (&self.peer, session.tls_stream()) else { return Ok(()) };
+        let refused = |fault| Error::Tls { address: self.address.clone(), fault };
+        peer.judge_again(stream).map_err(refused)
+    }
+
+    /// What the last connect showed, also when the handshake, or what came after it, failed; `None`
+    /// when no certificate was shown.
+    pub fn report(&self) -> Option<Arc<HandshakeReport>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn show(&self, report: HandshakeReport) -> Arc<HandshakeReport> {
+        let report = Arc::new(report);
+        let shown = (!report.chain.is_empty()).then(|| Arc::clone(&report));
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+        report
     }
 }

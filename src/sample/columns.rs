@@ -13,7 +13,7 @@ use super::{
 use crate::wire::WireError;
 
 /// More numbers than this in one reply are left out; a 7.0 server's serverStatus has 2,200.
-const MAX_NUMBERS: usize = 100_000;
+const MAX_NUMBERS: usize = 20_000;
 
 /// More texts than this in one reply are left out; a 7.0 server's serverStatus has about 40.
 const MAX_TEXTS: usize = 1_000;

@@ -75,7 +75,15 @@ impl Reason {
 
 impl From<&net::Error> for Failure {
     fn from(error: &net::Error) -> Self {
-        Self { reason: reason(error), words: error.to_string() }
+        let reason = reason(error);
+        let words = match reason {
+            Reason::Permission => format!(
+                "{error}; grant the user the role clusterMonitor on admin; it is asked again within \
+                 the hour, and at a restart of the agent"
+            ),
+            _ => error.to_string(),
+        };
+        Self { reason, words }
     }
 }
 

@@ -68,10 +68,16 @@ impl Spool {
         Self { limits, state: Arc::default() }
     }
 
-    /// A cursor for one destination; it sees what is appended from now on. `name` is for the log.
+    /// A cursor for one destination; it sees what is appended from now on. While another cursor of
+    /// this name lives, the new one goes on where that one stands: so a destination whose settings
+    /// changed loses nothing, if the old cursor is dropped after this.
     pub fn cursor(&self, name: Arc<str>, telemetry: DestinationTelemetry) -> Cursor {
-        let queue = Arc::new(Queue::new(name, self.limits, telemetry));
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = state.queues.iter().filter_map(Weak::upgrade);
+        if let Some(queue) = living.into_iter().find(|queue| queue.is_of(&name)) {
+            return Cursor::new(queue);
+        }
+        let queue = Arc::new(Queue::new(name, self.limits, telemetry));
         state.queues.push(Arc::downgrade(&queue));
         if state.closed {
             queue.close();

@@ -57,6 +57,11 @@ impl Queue {
         Self { name, limits, telemetry, inner: Mutex::default(), news: Notify::new() }
     }
 
+    /// Whether this is the queue of the destination of this name.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        *self.name == *name
+    }
+
     /// Appends; what does not fit any more goes, oldest first, and is counted.
     pub(super) fn push(&self, sample: Arc<Sample>, bytes: usize) {
         let mut inner = self.inner();

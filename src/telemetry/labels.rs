@@ -93,3 +93,6 @@ impl VerdictClass {
         }
     }
 }
+
+/// What became of something that was read again, as the label `outcome`.
+pub(super) const OUTCOMES: [&str; 2] = ["applied", "refused"];

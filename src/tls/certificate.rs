@@ -6,14 +6,13 @@ use sha2::{Digest, Sha256};
 use x509_parser::{
     certificate::X509Certificate,
     extensions::GeneralName,
-    objects::{oid_registry, oid2abbrev, oid2sn},
+    objects::{oid_registry, oid2sn},
     prelude::FromDer,
     public_key::PublicKey,
     time::ASN1Time,
-    x509::{AttributeTypeAndValue, X509Name},
 };
 
-use super::report::Certificate;
+use super::{name, report::Certificate};
 
 /// More names than this are left out of a report; certificates of big clusters have a few dozen.
 const MAX_NAMES: usize = 100;
@@ -22,8 +21,8 @@ const MAX_NAMES: usize = 100;
 pub(super) fn read(der: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     Some(Certificate {
-        subject: name(certificate.subject()),
-        issuer: name(certificate.issuer()),
+        subject: name::text(certificate.subject()),
+        issuer: name::text(certificate.issuer()),
         names: names(&certificate),
         serial: hexadecimal(certificate.raw_serial()),
         not_before: certificate.validity().not_before.timestamp(),
@@ -34,64 +33,17 @@ pub(super) fn read(der: &[u8]) -> Option<Certificate> {
     })
 }
 
-/// The raw subject and issuer, for looking one certificate's issuer up among others' subjects.
-pub(super) fn raw_names(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some((certificate.subject().as_raw().to_vec(), certificate.issuer().as_raw().to_vec()))
-}
-
 /// A moment in words, in UTC.
 pub(super) fn date(seconds: i64) -> String {
     match ASN1Time::from_timestamp(seconds).map(|time| time.to_datetime()) {
         Ok(time) => {
             let month = u8::from(time.month());
-            let (hour, minute) = (time.hour(), time.minute());
-            format!("{}-{month:02}-{:02} {hour:02}:{minute:02} UTC", time.year(), time.day())
+            let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+            let (year, day) = (time.year(), time.day());
+            format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
         }
         Err(_) => format!("{seconds} s since 1970"),
     }
-}
-
-/// A distinguished name as RFC 4514 prints it: last part first.
-fn name(name: &X509Name<'_>) -> String {
-    let parts: Vec<String> = name
-        .iter_rdn()
-        .map(|part| part.iter().map(attribute).collect::<Vec<_>>().join("+"))
-        .collect();
-    parts.into_iter().rev().collect::<Vec<_>>().join(",")
-}
-
-fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
-    let kind = attribute.attr_type();
-    let kind = match oid2abbrev(kind, oid_registry()) {
-        Ok(short) => short.to_owned(),
-        Err(_) => kind.to_id_string(),
-    };
-    match attribute.as_str() {
-        Ok(value) => format!("{kind}={}", escape(value)),
-        Err(_) => format!("{kind}=#{}", hexadecimal(attribute.as_slice())),
-    }
-}
-
-/// RFC 4514 section 2.4; control characters in hexadecimal, so that no name can forge a log line.
-fn escape(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let last = value.chars().count().saturating_sub(1);
-    for (index, character) in value.chars().enumerate() {
-        match character {
-            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => out.extend(['\\', character]),
-            '#' | ' ' if index == 0 => out.extend(['\\', character]),
-            ' ' if index == last => out.extend(['\\', character]),
-            control if control.is_control() => {
-                let mut bytes = [0; 4];
-                for byte in control.encode_utf8(&mut bytes).bytes() {
-                    let _ = write!(out, "\\{byte:02x}");
-                }
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -101,7 +53,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 
 fn general_name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some(escape(name)),
+        GeneralName::DNSName(name) => Some(name::escape(name)),
         GeneralName::IPAddress(bytes) => {
             if let Ok(four) = <[u8; 4]>::try_from(*bytes) {
                 return Some(std::net::Ipv4Addr::from(four).to_string());
@@ -156,10 +108,10 @@ mod tests {
         let key = rcgen::KeyPair::generate().expect("a key");
         let signed = parameters.self_signed(&key).expect("a certificate");
         let certificate = read(signed.der()).expect("readable");
-        assert_eq!(certificate.subject, "CN=db1\\0aforged line,O=Acme\\, Inc");
+        assert_eq!(certificate.subject, "CN=db1\\0Aforged line,O=Acme\\, Inc");
         assert_eq!(certificate.issuer, certificate.subject);
         assert_eq!(certificate.names, ["db1.example", "127.0.0.1"]);
-        assert_eq!(date(certificate.not_after), "2030-02-03 00:00 UTC");
+        assert_eq!(date(certificate.not_after), "2030-02-03 00:00:00 UTC");
         assert_eq!(certificate.key, "EC 256");
         assert_eq!(certificate.signature_algorithm, "ecdsa-with-SHA256");
         assert_eq!(certificate.fingerprint.len(), 64);

@@ -2,15 +2,12 @@
 
 use std::{error::Error as StdError, io};
 
-use rustls::{AlertDescription, CertificateError, Error as RustlsError};
+use rustls::{AlertDescription, Error as RustlsError};
 use thiserror::Error;
 
 use super::{
-    NameError, Role, TrustError, Verification,
-    certificate::date,
-    report::Certificate,
-    trust::Trust,
-    verifier::{self, Seen},
+    CrlError, IdentityError, NameError, Role, TrustError, Verification, judge::Refusal,
+    report::Certificate, trust::Trust, verifier::Seen, words,
 };
 
 /// Why a handshake failed. The words name the fact and the way out.
@@ -19,6 +16,12 @@ pub enum Fault {
     /// The trusted certificates cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The revocation lists cannot be used.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
+    /// The client certificate cannot be used.
+    #[error("cannot use the client certificate: {0}")]
+    Identity(IdentityError),
     /// The configured host is no name that a certificate can be for.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -58,6 +61,13 @@ pub(super) struct Context<'a> {
     pub(super) peer: &'a str,
 }
 
+// Not derived, as that would make it the source too, whose words the message has already.
+impl From<IdentityError> for Fault {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
+}
+
 impl Fault {
     /// The fault behind an error of the handshake.
     pub(super) fn of(error: &io::Error, seen: &Seen, context: &Context<'_>) -> Self {
@@ -85,11 +95,22 @@ impl Fault {
             .next()
     }
 
+    /// A refused certificate, in words.
+    pub(super) fn refused(refusal: &Refusal, chain: &[Certificate], context: &Context<'_>) -> Self {
+        Self::Refused {
+            verification: refusal.verification(),
+            words: words::refusal(refusal, chain, context),
+        }
+    }
+
     fn of_rustls(error: &RustlsError, seen: &Seen, context: &Context<'_>) -> Self {
         match error {
-            RustlsError::InvalidCertificate(fault) => Self::Refused {
-                verification: verifier::verification(error),
-                words: refusal(fault, &seen.chain, context),
+            RustlsError::InvalidCertificate(_) => match &seen.verdict {
+                Some(Err(refusal)) => Self::refused(refusal, &seen.chain, context),
+                // The certificate was accepted, and the handshake's signature is not its key's.
+                _ => Self::Peer(format!(
+                    "the server does not hold the key of its certificate: {error}"
+                )),
             },
             RustlsError::AlertReceived(alert) => Self::Alert(alert_words(*alert)),
             RustlsError::InvalidMessage(_) => Self::NotTls(context.role),
@@ -121,113 +142,6 @@ fn rustls_error(error: &io::Error) -> Option<&RustlsError> {
         return Some(found);
     }
     rustls_error(inner.downcast_ref::<io::Error>()?)
-}
-
-/// The words for a refused certificate.
-fn refusal(fault: &CertificateError, chain: &[Certificate], context: &Context<'_>) -> String {
-    let Some(leaf) = chain.first() else {
-        return "the server's certificate cannot be read as X.509".to_owned();
-    };
-    let Certificate { subject, issuer, not_before, not_after, key, .. } = leaf;
-    match fault {
-        CertificateError::UnknownIssuer => unknown_issuer(leaf, chain.len(), context),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            wrong_name(leaf, context.peer)
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
-            "the certificate chain of {subject} has expired: it was valid until {}, by the local \
-             clock it is {}; renew it on the server",
-            date(earliest_end(chain, *not_after)),
-            now_of(fault),
-        ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
-            "the certificate of {subject} is not valid before {}, by the local clock it is {}; \
-             check the clock",
-            date(*not_before),
-            now_of(fault),
-        ),
-        CertificateError::Revoked => format!("the certificate of {subject} has been revoked"),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            format!(
-                "the certificate of {subject} is not for servers: its extended key usage lacks \
-                 serverAuth; reissue it"
-            )
-        }
-        CertificateError::BadSignature if key == "RSA 1024" || key == "RSA 512" => {
-            format!("the key of {subject} is too short ({key}): at least RSA 2048 is required")
-        }
-        CertificateError::BadSignature => format!(
-            "the signature of the certificate of {subject} does not fit its issuer {issuer}, or \
-             was made with a key that is too short"
-        ),
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => format!(
-            "the certificate of {subject} is signed with {}, which is not accepted; reissue it \
-             with SHA-256",
-            leaf.signature_algorithm
-        ),
-        CertificateError::Other(other) => match other.0.downcast_ref() {
-            Some(webpki::Error::CaUsedAsEndEntity) => format!(
-                "the certificate of {subject} is a CA certificate (basicConstraints CA:TRUE), as \
-                 openssl req -x509 makes them; reissue it as a server certificate"
-            ),
-            Some(webpki::Error::UnsupportedCertVersion) => format!(
-                "the certificate of {subject} is of X.509 version 1; reissue it as version 3 \
-                 (openssl x509 -req with -extfile)"
-            ),
-            Some(error) => format!("the certificate of {subject} is refused: {error}"),
-            None => format!("the certificate of {subject} is refused: {}", other.0),
-        },
-        other => format!("the certificate of {subject} is refused: {other}"),
-    }
-}
-
-fn unknown_issuer(leaf: &Certificate, length: usize, context: &Context<'_>) -> String {
-    let trusted = Trust::words(&context.trust.source);
-    let setting = context.role.trust_setting();
-    let Certificate { subject, issuer, .. } = leaf;
-    if issuer == subject {
-        return format!(
-            "the certificate of {subject} is self-signed and not signed by any CA in {trusted}; \
-             set {setting} to a file with the CA that signs this server"
-        );
-    }
-    let intermediate =
-        if length == 1 { ", or the server does not send its intermediate certificate" } else { "" };
-    format!(
-        "the certificate of {subject} was issued by {issuer}, which is not signed by any CA in \
-         {trusted}{intermediate}; set {setting} to a file with the right CA"
-    )
-}
-
-fn wrong_name(leaf: &Certificate, peer: &str) -> String {
-    match leaf.names.as_slice() {
-        [] => format!(
-            "the certificate of {} has no subject alternative name, the agent connects to {peer}; \
-             reissue it with subjectAltName",
-            leaf.subject
-        ),
-        names => format!(
-            "the certificate is for {}; the agent connects to {peer}; use one of these names, or \
-             reissue the certificate",
-            names.join(", ")
-        ),
-    }
-}
-
-/// The end of the certificate of a chain that ends first: it is the expired one.
-fn earliest_end(chain: &[Certificate], leaf: i64) -> i64 {
-    chain.iter().map(|certificate| certificate.not_after).min().unwrap_or(leaf)
-}
-
-/// The clock that the verification was done by.
-fn now_of(fault: &CertificateError) -> String {
-    match fault {
-        CertificateError::ExpiredContext { time, .. }
-        | CertificateError::NotValidYetContext { time, .. } => {
-            date(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
-        }
-        _ => "later".to_owned(),
-    }
 }
 
 fn alert_words(alert: AlertDescription) -> String {

@@ -11,21 +11,32 @@
 //! * Faults are mapped by variant to [`Fault`], never by the text of an error.
 
 mod certificate;
+mod crls;
 mod fault;
+mod identity;
+mod judge;
+mod name;
 mod peer;
 mod pem;
 mod report;
+mod store;
 mod trust;
 mod verifier;
 mod wide_hello;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    crls::{CrlError, Crls},
     fault::Fault,
+    identity::{BlockError, Identity, IdentityError, KeyError, Place},
+    name::same_organisation,
     peer::{HttpsConfig, NameError, Peer, Role, TlsStream},
-    report::{Certificate, Negotiated, Report, Verification},
-    trust::{Trust, TrustError, Trusts},
+    pem::{PemError, chain},
+    report::{Acceptance, Certificate, NameRule, Negotiated, Report, Rule, Verification},
+    store::{Renewal, Trusts},
+    trust::{Trust, TrustError},
     wide_hello::{CipherSuite, MAX_ANSWER_BYTES, TlsVersion, WideAnswer, wide_hello},
 };

@@ -3,13 +3,14 @@
 use std::{
     error::Error as StdError,
     sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 
 use rustls::{
     ClientConfig, ProtocolVersion,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName, UnixTime},
     version,
 };
 use thiserror::Error;
@@ -17,8 +18,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    Fault, Negotiated, Report, Trust, TrustError, Trusts,
+    Fault, Identity, Negotiated, Report, TrustError, Trusts, certificate,
     fault::Context,
+    judge::Judge,
     verifier::{Seen, Verifier},
 };
 use crate::config::TlsPolicy;
@@ -70,6 +72,8 @@ pub struct Peer {
 
 #[derive(Clone, Debug)]
 struct Ready {
+    /// The generation of trust that this was made in.
+    generation: u64,
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
 }
@@ -96,11 +100,11 @@ impl Peer {
         })
     }
 
-    /// Loads the trusted certificates, unless that was done.
+    /// Loads the trusted certificates and revocation lists, unless that was done.
     ///
     /// # Errors
-    /// See [`TrustError`]; an empty system store is one when the certificate must be valid.
-    pub fn load(&self) -> Result<(), TrustError> {
+    /// See [`Fault`]; an empty system store is one when the certificate must be valid.
+    pub fn load(&self) -> Result<(), Fault> {
         self.ready().map(drop)
     }
 
@@ -109,7 +113,8 @@ impl Peer {
     /// # Errors
     /// See [`Fault`]; [`Peer::report`] tells what was seen up to then.
     pub async fn handshake(&self, socket: TcpStream) -> Result<TlsStream, Fault> {
-        let Ready { config, verifier } = self.ready()?;
+        self.load_off_the_reactor().await?;
+        let Ready { config, verifier, .. } = self.ready()?;
         let _of_the_last_handshake = verifier.take();
         TlsConnector::from(config)
             .connect(self.name.clone(), socket)
@@ -117,26 +122,87 @@ impl Peer {
             .map_err(|error| Fault::of(&error, &verifier.seen(), &self.context(&verifier)))
     }
 
+    /// Reads the files on a thread that may block, so that [`Peer::ready`] finds them read.
+    async fn load_off_the_reactor(&self) -> Result<(), Fault> {
+        let generation = self.trusts.generation();
+        let is_ready = |ready: &Ready| ready.generation == generation;
+        if self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(is_ready)
+        {
+            return Ok(());
+        }
+        let (trusts, policy) = (Arc::clone(&self.trusts), self.policy.clone());
+        let load = move || -> Result<(), Fault> {
+            trusts.load(&policy.trust)?;
+            policy.crls.as_ref().map(|file| trusts.crls(file)).transpose()?;
+            policy.identity.as_ref().map(|files| trusts.identity(files)).transpose()?;
+            Ok(())
+        };
+        // The runtime only refuses this when it is shutting down.
+        tokio::task::spawn_blocking(load).await.unwrap_or(Ok(()))
+    }
+
     /// What the last handshake showed; `stream` is its connection if it succeeded. Told once: the
     /// peer forgets what it tells.
     pub fn report(&self, stream: Option<&TlsStream>) -> Report {
-        let seen = match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(ready) => ready.verifier.take(),
-            None => Seen::default(),
-        };
+        let (seen, crl_next_update) =
+            match self.ready.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+                Some(Ready { verifier, .. }) => {
+                    let crls = verifier.judge().crls.as_ref();
+                    (verifier.take(), crls.and_then(|crls| crls.next_update()))
+                }
+                None => (Seen::default(), None),
+            };
+        let verification = seen.verification();
+        let accepted = seen.verdict.and_then(Result::ok);
         Report {
             negotiated: stream.and_then(negotiated),
-            verification: seen.verification(),
+            verification,
             chain: seen.chain,
-            anchor: seen.anchor,
+            accepted: accepted.as_ref().map(|accepted| accepted.why),
+            anchor: accepted.and_then(|accepted| certificate::read(&accepted.anchor)),
+            crl_next_update,
         }
+    }
+
+    /// Judges a chain in DER, the server's own certificate first, as a handshake at `now` (seconds
+    /// since the Unix epoch) would, without any connection.
+    ///
+    /// # Errors
+    /// See [`Fault`]: only what the policy does not tolerate.
+    pub fn judge(&self, chain: Vec<Vec<u8>>, now: u64) -> Result<(), Fault> {
+        let Ready { verifier, .. } = self.ready()?;
+        let chain: Vec<_> = chain.into_iter().map(CertificateDer::from).collect();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        match verifier.judge().judge(&chain, &self.name, now) {
+            Err(refusal) if self.policy.require_valid => {
+                let chain: Vec<_> = chain.iter().filter_map(|der| certificate::read(der)).collect();
+                Err(Fault::refused(&refusal, &chain, &self.context(&verifier)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Judges the certificates of an open connection again, by what is trusted now.
+    ///
+    /// # Errors
+    /// See [`Peer::judge`]: the connection must be closed.
+    pub fn judge_again(&self, stream: &TlsStream) -> Result<(), Fault> {
+        let (_, connection) = stream.get_ref();
+        let chain = connection.peer_certificates().unwrap_or_default();
+        self.judge(chain.iter().map(|der| der.to_vec()).collect(), UnixTime::now().as_secs())
+    }
+
+    /// The generation of what is trusted: an HTTPS client that was made in an older one must be
+    /// made again.
+    pub fn generation(&self) -> u64 {
+        self.trusts.generation()
     }
 
     /// The same verifier for an HTTPS client.
     ///
     /// # Errors
     /// See [`Peer::load`].
-    pub fn https_config(&self) -> Result<HttpsConfig, TrustError> {
+    pub fn https_config(&self) -> Result<HttpsConfig, Fault> {
         let mut config = ClientConfig::clone(&*self.ready()?.config);
         config.alpn_protocols.clear();
         Ok(config)
@@ -151,19 +217,32 @@ impl Peer {
 
     /// What the words of a fault need to know.
     fn context<'a>(&'a self, verifier: &'a Verifier) -> Context<'a> {
-        Context { trust: verifier.trust(), role: self.role, peer: &self.host }
+        Context { trust: &verifier.judge().trust, role: self.role, peer: &self.host }
     }
 
-    fn ready(&self) -> Result<Ready, TrustError> {
+    fn ready(&self) -> Result<Ready, Fault> {
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = ready.as_ref() {
+        // Asked first: what is replaced while this runs has a later generation.
+        let generation = self.trusts.generation();
+        if let Some(ready) = ready.as_ref().filter(|ready| ready.generation == generation) {
             return Ok(ready.clone());
         }
         let trust = self.trusts.load(&self.policy.trust)?;
         if trust.is_empty() && self.policy.require_valid {
-            return Err(TrustError::EmptySystemStore { setting: self.role.trust_setting() });
+            return Err(TrustError::EmptySystemStore { setting: self.role.trust_setting() }.into());
         }
-        Ok(ready.insert(prepare(trust, self.policy.require_valid)).clone())
+        let crls = self.policy.crls.as_ref().map(|file| self.trusts.crls(file)).transpose()?;
+        let identity = self.policy.identity.as_ref();
+        let identity = identity.map(|files| self.trusts.identity(files)).transpose()?;
+        let algorithms = PROVIDER.signature_verification_algorithms;
+        let judge = Judge {
+            trust,
+            crls,
+            require_name: self.policy.require_name,
+            algorithms: algorithms.all,
+        };
+        let verifier = Arc::new(Verifier::new(judge, self.policy.require_valid, algorithms));
+        Ok(ready.insert(prepare(generation, verifier, identity)).clone())
     }
 }
 
@@ -171,18 +250,19 @@ impl Peer {
 static PROVIDER: LazyLock<Arc<CryptoProvider>> =
     LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
 
-fn prepare(trust: Arc<Trust>, require_valid: bool) -> Ready {
-    let provider = Arc::clone(&PROVIDER);
-    let verifier = Arc::new(Verifier::new(trust, require_valid, Arc::clone(&provider)));
-    let mut config = ClientConfig::builder_with_provider(provider)
+fn prepare(generation: u64, verifier: Arc<Verifier>, identity: Option<Arc<Identity>>) -> Ready {
+    let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .expect("aws-lc-rs has suites for both versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&verifier) as _)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::clone(&verifier) as _);
+    let mut config = match identity {
+        Some(identity) => config.with_client_cert_resolver(identity),
+        None => config.with_no_client_auth(),
+    };
     // A resumed session would skip the verifier, and with it the report; it saves 0.2 ms.
     config.resumption = Resumption::disabled();
-    Ready { config: Arc::new(config), verifier }
+    Ready { generation, config: Arc::new(config), verifier }
 }
 
 fn negotiated(stream: &TlsStream) -> Option<Negotiated> {

@@ -9,8 +9,42 @@ pub struct Report {
     pub verification: Verification,
     /// What the server presented, its own certificate first. Empty when it presented none.
     pub chain: Vec<Certificate>,
-    /// The trust anchor that the chain led to, when the verification found one.
+    /// The trusted certificate that decided, when the verification found one.
     pub anchor: Option<Certificate>,
+    /// Why the certificate is valid; `None` when it is not.
+    pub accepted: Option<Acceptance>,
+    /// When the first of the revocation lists in use must be renewed, seconds since the Unix
+    /// epoch.
+    pub crl_next_update: Option<i64>,
+}
+
+/// Why a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The rule that accepted it.
+    pub rule: Rule,
+    /// How its name was judged.
+    pub name: NameRule,
+}
+
+/// The rule by which a certificate was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// It leads to a trusted certificate authority.
+    Chain,
+    /// It is itself among the trusted certificates.
+    ExactMatch,
+}
+
+/// How a certificate's name was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameRule {
+    /// By its subject alternative names.
+    AlternativeName,
+    /// By its common name, as it has no subject alternative names: deprecated.
+    CommonName,
+    /// Not at all (sslAllowInvalidHostnames), and it is for other names.
+    NotRequired,
 }
 
 /// The parameters both sides agreed on.
@@ -37,7 +71,15 @@ pub enum Verification {
     Expired,
     /// Its time has not begun.
     NotYetValid,
-    /// It, or its use, breaks another rule.
+    /// Its issuer has revoked it.
+    Revoked,
+    /// No revocation list of its issuer is there, or none that is in force.
+    RevocationUnknown,
+    /// It is not for servers.
+    WrongPurpose,
+    /// The server did not prove that it holds the certificate's key.
+    KeyNotProven,
+    /// It breaks another rule.
     Invalid,
     /// The server presented no certificate that could be judged.
     NotVerified,
@@ -52,6 +94,10 @@ impl Verification {
             Self::WrongName => "wrong_name",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
+            Self::Revoked => "revoked",
+            Self::RevocationUnknown => "revocation_unknown",
+            Self::WrongPurpose => "wrong_purpose",
+            Self::KeyNotProven => "key_not_proven",
             Self::Invalid => "invalid",
             Self::NotVerified => "not_verified",
         }
@@ -61,7 +107,8 @@ impl Verification {
 /// The readable parts of one X.509 certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The subject's distinguished name, as RFC 4514 prints it.
+    /// The subject's distinguished name, as RFC 2253 and OpenSSL print it: the name of the user that
+    /// MONGODB-X509 logs in.
     pub subject: String,
     /// The issuer's distinguished name.
     pub issuer: String,

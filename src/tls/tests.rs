@@ -28,12 +28,48 @@ impl Authority {
     fn new(name: &str) -> Self {
         let mut parameters = named(name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self::of(parameters)
+    }
+
+    fn of(mut parameters: CertificateParams) -> Self {
+        parameters.key_usages =
+            vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("ca.pem");
         let certificate = parameters.self_signed(&key).expect("a certificate");
         std::fs::write(&file, certificate.pem()).expect("written");
         Self { issuer: Issuer::new(parameters, key), file, _folder: folder }
+    }
+
+    /// One that may only sign for names of one domain, which `localhost` is in too.
+    fn constrained(name: &str) -> Self {
+        let mut parameters = named(name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.name_constraints = Some(rcgen::NameConstraints {
+            permitted_subtrees: vec![rcgen::GeneralSubtree::DnsName("localhost".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        Self::of(parameters)
+    }
+
+    /// A revocation list in PEM that names one serial number, and ends with the given year.
+    fn revoking(&self, serial: u64, end: i32) -> String {
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: serial.into(),
+            revocation_time: rcgen::date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(end, 1, 1),
+            crl_number: 1_u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).expect("a list").pem().expect("PEM")
     }
 
     fn sign(&self, parameters: &CertificateParams) -> Identity {
@@ -118,13 +154,13 @@ async fn each_fault_of_a_certificate_is_refused_in_words_and_tolerated_only_with
         ("no names", ours.sign(&server(&[])), Verification::WrongName,
             "the certificate of CN=server has no subject alternative name, the agent connects to localhost; reissue it with subjectAltName".to_owned()),
         ("expired", ours.sign(&expired), Verification::Expired,
-            "the certificate chain of CN=server has expired: it was valid until 2021-02-03 00:00 UTC, by the local clock it is ".to_owned()),
+            "the certificate chain of CN=server has expired: it was valid until 2021-02-03 00:00:00 UTC, by the local clock it is ".to_owned()),
         ("not yet valid", ours.sign(&future), Verification::NotYetValid,
-            "the certificate of CN=server is not valid before 2090-01-01 00:00 UTC, by the local clock it is ".to_owned()),
-        ("for clients only", ours.sign(&client_only), Verification::Invalid,
+            "the certificate chain of CN=server is not valid before 2090-01-01 00:00:00 UTC, by the local clock it is ".to_owned()),
+        ("for clients only", ours.sign(&client_only), Verification::WrongPurpose,
             "the certificate of CN=server is not for servers: its extended key usage lacks serverAuth; reissue it".to_owned()),
         ("a CA's", ours.sign(&authority), Verification::Invalid,
-            "the certificate of CN=server is a CA certificate (basicConstraints CA:TRUE), as openssl req -x509 makes them; reissue it as a server certificate".to_owned()),
+            "the certificate of CN=server is a CA certificate (basicConstraints CA:TRUE), as openssl req -x509 makes them; reissue it as a server certificate, or list it itself in sslTrustedServerCertificates".to_owned()),
     ];
     for (case, identity, expected, words) in cases {
         let again = Identity { chain: identity.chain.clone(), key: copy(&identity.key) };
@@ -151,6 +187,91 @@ async fn a_good_certificate_is_accepted_and_the_anchor_is_named() {
     assert_eq!((outcome, report.verification), (Ok(()), Verification::Valid));
     assert_eq!(report.anchor.expect("the CA").subject, "CN=Our CA");
     assert_eq!(report.negotiated.expect("agreed").version, "1.3");
+}
+
+#[tokio::test]
+async fn a_listed_leaf_is_accepted_by_exact_match_with_its_dates_its_use_and_its_name() {
+    let mut selfmade = server(&["localhost"]);
+    selfmade.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let mut expired = selfmade.clone();
+    expired.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    expired.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let mut client_only = selfmade.clone();
+    client_only.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let mut other_name = server(&["db9.example"]);
+    other_name.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (parameters, expected) in [
+        (selfmade, Verification::Valid),
+        (expired, Verification::Expired),
+        (client_only, Verification::WrongPurpose),
+        (other_name, Verification::WrongName),
+    ] {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(&file, certificate.pem()).expect("written");
+        let policy = TlsPolicy::new(TrustSource::File(file.path().to_owned()), true);
+        let identity = Identity { chain: vec![certificate.der().clone()], key };
+        let (outcome, report) = shake(identity, &policy).await;
+        assert_eq!(report.verification, expected);
+        assert_eq!(outcome.is_ok(), expected == Verification::Valid, "{outcome:?}");
+        let rule = report.accepted.map(|accepted| accepted.rule);
+        assert_eq!(rule, outcome.is_ok().then_some(Rule::ExactMatch));
+    }
+}
+
+#[tokio::test]
+async fn the_common_name_counts_only_where_there_is_no_other_name_and_no_constraint() {
+    let ours = Authority::new("Our CA");
+    let constrained = Authority::constrained("Constrained CA");
+    let mut without_names = named("localhost");
+    without_names.subject_alt_names.clear();
+    for (authority, parameters, expected) in [
+        (&ours, without_names.clone(), Verification::Valid),
+        (&ours, server(&["db1.example"]), Verification::WrongName),
+        (&ours, named("db1.example"), Verification::WrongName),
+        (&constrained, without_names, Verification::WrongName),
+    ] {
+        let (_, report) = shake(authority.sign(&parameters), &trusting(authority, true)).await;
+        assert_eq!(report.verification, expected);
+        let name = report.accepted.map(|accepted| accepted.name);
+        assert_eq!(name, (expected == Verification::Valid).then_some(NameRule::CommonName));
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_name_is_accepted_only_without_the_name_check_and_nothing_else_is() {
+    let ours = Authority::new("Our CA");
+    let policy = TlsPolicy { require_name: false, ..trusting(&ours, true) };
+    let (outcome, report) = shake(ours.sign(&server(&["db1.example"])), &policy).await;
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(report.accepted.map(|accepted| accepted.name), Some(NameRule::NotRequired));
+    let stranger = Authority::new("Another CA").sign(&server(&["db1.example"]));
+    assert_eq!(shake(stranger, &policy).await.1.verification, Verification::UnknownIssuer);
+}
+
+#[tokio::test]
+async fn revocation_lists_are_looked_at_for_the_leaf_and_must_be_in_force() {
+    let ours = Authority::new("Our CA");
+    let mut good = server(&["localhost"]);
+    good.serial_number = Some(7_u64.into());
+    let mut bad = server(&["localhost"]);
+    bad.serial_number = Some(8_u64.into());
+    let (current, old) = (ours.revoking(8, 2090), ours.revoking(8, 2021));
+    let foreign = Authority::new("Another CA").revoking(8, 2090);
+    for (parameters, list, expected) in [
+        (&good, &current, Verification::Valid),
+        (&bad, &current, Verification::Revoked),
+        (&good, &old, Verification::RevocationUnknown),
+        (&good, &foreign, Verification::RevocationUnknown),
+    ] {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(&file, list).expect("written");
+        let policy = TlsPolicy { crls: Some(file.path().to_owned()), ..trusting(&ours, true) };
+        let (outcome, report) = shake(ours.sign(parameters), &policy).await;
+        assert_eq!(report.verification, expected);
+        assert_eq!(outcome.is_ok(), expected == Verification::Valid);
+    }
 }
 
 #[tokio::test]

@@ -1,20 +1,13 @@
 //! Whom the agent trusts: the certificates of one file, or of the system's store.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::path::{Path, PathBuf};
 
-use rustls::{RootCertStore, pki_types::CertificateDer};
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 
 use super::{
     certificate,
     pem::{self, PemError},
-    report::Certificate,
 };
 use crate::config::TrustSource;
 
@@ -52,9 +45,12 @@ pub enum TrustError {
 #[derive(Debug)]
 pub struct Trust {
     pub(super) source: TrustSource,
-    pub(super) roots: Arc<RootCertStore>,
-    /// The certificates by their raw subject, for naming the one that a chain led to.
-    by_subject: HashMap<Vec<u8>, CertificateDer<'static>>,
+    /// One for each of the certificates.
+    anchors: Vec<TrustAnchor<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
+    /// Whether a leaf may be trusted by being one of the certificates: in a file of the operator's
+    /// choice it may, in the system's store there are only authorities.
+    exact: bool,
 }
 
 impl Trust {
@@ -72,58 +68,69 @@ impl Trust {
     }
 
     fn of_system() -> Self {
-        let mut trust = Self::empty(TrustSource::System);
-        let mut roots = RootCertStore::empty();
-        for der in rustls_native_certs::load_native_certs().certs {
-            if roots.add(der.clone()).is_ok() {
-                trust.remember(der);
-            }
+        let mut trust = Self::empty(TrustSource::System, false);
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            let _unreadable_ones_are_left_out = trust.add(certificate);
         }
-        trust.roots = Arc::new(roots);
         trust
     }
 
     fn of_file(file: &Path) -> Result<Self, TrustError> {
         let unusable = |what| TrustError::Unusable { file: file.to_owned(), what };
-        let mut trust = Self::empty(TrustSource::File(file.to_owned()));
-        let mut roots = RootCertStore::empty();
-        for block in pem::certificates(&read(file)?).map_err(unusable)? {
-            let der = CertificateDer::from(block.der);
-            roots.add(der.clone()).map_err(|_| {
+        let unreadable = |what| TrustError::Unreadable { file: file.to_owned(), what };
+        let mut trust = Self::empty(TrustSource::File(file.to_owned()), true);
+        let content = pem::read_file(file).map_err(unreadable)?;
+        for block in pem::certificates(&content).map_err(unusable)? {
+            trust.add(CertificateDer::from(block.der)).ok_or_else(|| {
                 unusable(PemError::Damaged {
                     number: block.number,
                     line: block.line,
                     what: "it is not an X.509 certificate",
                 })
             })?;
-            trust.remember(der);
         }
-        trust.roots = Arc::new(roots);
         Ok(trust)
     }
 
-    fn empty(source: TrustSource) -> Self {
-        Self { source, roots: Arc::new(RootCertStore::empty()), by_subject: HashMap::new() }
+    fn empty(source: TrustSource, exact: bool) -> Self {
+        Self { source, anchors: Vec::new(), certificates: Vec::new(), exact }
     }
 
-    fn remember(&mut self, der: CertificateDer<'static>) {
-        if let Some((subject, _)) = certificate::raw_names(&der) {
-            self.by_subject.insert(subject, der);
-        }
+    fn add(&mut self, certificate: CertificateDer<'static>) -> Option<()> {
+        let anchor = webpki::anchor_from_trusted_cert(&certificate).ok()?.to_owned();
+        self.anchors.push(anchor);
+        self.certificates.push(certificate);
+        Some(())
     }
 
     /// Whether nobody is trusted.
     pub fn is_empty(&self) -> bool {
-        self.roots.is_empty()
+        self.anchors.is_empty()
     }
 
-    /// The trusted certificate that a verified chain leads to: the issuer of the first of its
-    /// certificates that was issued by a trusted one.
-    pub(super) fn anchor(&self, chain: &[CertificateDer<'_>]) -> Option<Certificate> {
-        chain.iter().find_map(|der| {
-            let (_, issuer) = certificate::raw_names(der)?;
-            certificate::read(self.by_subject.get(&issuer)?)
-        })
+    /// When the first of the certificates ends, in seconds since the Unix epoch.
+    pub fn first_end(&self) -> Option<i64> {
+        let ends = self.certificates.iter().filter_map(|it| certificate::read(it));
+        ends.map(|certificate| certificate.not_after).min()
+    }
+
+    pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    /// The certificate that an anchor was made from.
+    pub(super) fn certificate(&self, anchor: &TrustAnchor<'_>) -> Option<&CertificateDer<'static>> {
+        let is_it = |known: &TrustAnchor<'_>| {
+            known.subject == anchor.subject
+                && known.subject_public_key_info == anchor.subject_public_key_info
+        };
+        self.certificates.get(self.anchors.iter().position(is_it)?)
+    }
+
+    /// The certificate of the file that is this leaf, byte for byte.
+    pub(super) fn listed(&self, leaf: &CertificateDer<'_>) -> Option<&CertificateDer<'static>> {
+        let mut certificates = self.certificates.iter().filter(|_| self.exact);
+        certificates.find(|certificate| certificate.as_ref() == leaf.as_ref())
     }
 
     /// The source in words.
@@ -135,72 +142,19 @@ impl Trust {
     }
 }
 
-/// Reads a whole file, up to the limit.
-fn read(file: &Path) -> Result<Vec<u8>, TrustError> {
-    let unreadable = |what: String| TrustError::Unreadable { file: file.to_owned(), what };
-    let mut content = Vec::new();
-    File::open(file)
-        .and_then(|open| open.take(pem::MAX_FILE_BYTES + 1).read_to_end(&mut content))
-        .map_err(|error| unreadable(error.to_string()))?;
-    if content.len() as u64 > pem::MAX_FILE_BYTES {
-        return Err(unreadable(format!("it is larger than {} bytes", pem::MAX_FILE_BYTES)));
-    }
-    Ok(content)
-}
-
-/// The trust of every source in use, each loaded once and shared by all hosts and destinations.
-#[derive(Debug, Default)]
-pub struct Trusts {
-    loaded: Mutex<HashMap<TrustSource, Arc<Trust>>>,
-}
-
-impl Trusts {
-    /// The trust of a source. What could not be loaded is tried again at the next call, so that a
-    /// file put in place later is found without a restart.
-    ///
-    /// # Errors
-    /// See [`Trust::load`].
-    pub fn load(&self, source: &TrustSource) -> Result<Arc<Trust>, TrustError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(trust) = loaded.get(source) {
-            return Ok(Arc::clone(trust));
-        }
-        let trust = Arc::new(Trust::load(source)?);
-        loaded.insert(source.clone(), Arc::clone(&trust));
-        Ok(trust)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_missing_file_and_a_directory_are_named_with_the_reason() {
-        let trusts = Trusts::default();
-        let missing =
-            trusts.load(&TrustSource::File("/nowhere/ca.pem".into())).expect_err("missing");
+        let refused = |file: &str| {
+            Trust::load(&TrustSource::File(file.into())).expect_err("no file").to_string()
+        };
         assert_eq!(
-            missing.to_string(),
+            refused("/nowhere/ca.pem"),
             "cannot read the trusted certificates in /nowhere/ca.pem: No such file or directory (os error 2)"
         );
-        let folder = trusts.load(&TrustSource::File("/".into())).expect_err("a directory");
-        assert_eq!(
-            folder.to_string(),
-            "cannot read the trusted certificates in /: Is a directory (os error 21)"
-        );
-    }
-
-    #[test]
-    fn a_file_that_was_missing_is_found_once_it_is_there() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let source = TrustSource::File(folder.path().join("ca.pem"));
-        let trusts = Trusts::default();
-        assert!(trusts.load(&source).is_err());
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let parameters = rcgen::CertificateParams::new(["ca".to_owned()]).expect("a name");
-        let pem = parameters.self_signed(&key).expect("a certificate").pem();
-        std::fs::write(folder.path().join("ca.pem"), pem).expect("written");
-        assert!(!trusts.load(&source).expect("loads").is_empty());
+        assert_eq!(refused("/"), "cannot read the trusted certificates in /: it is a directory");
     }
 }

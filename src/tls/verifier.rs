@@ -1,30 +1,32 @@
 //! The verifier of one peer: it remembers, judges, and only then asks the policy.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
+    DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{
-        CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+        WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+        verify_tls13_signature_with_raw_key,
     },
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
 };
+use webpki::{EndEntityCert, RawPublicKeyEntity};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::{Trust, Verification, certificate, report::Certificate};
+use super::{
+    certificate,
+    judge::{Accepted, Judge, Refusal},
+    report::{Certificate, Verification},
+};
 
 /// What the last handshake presented, and what was made of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     /// As presented, the server's own certificate first.
     pub(super) chain: Vec<Certificate>,
-    /// The trusted certificate that the chain led to.
-    pub(super) anchor: Option<Certificate>,
     /// What the verification said, whether or not it mattered; `None` before a certificate came.
-    pub(super) verdict: Option<Result<(), Error>>,
+    pub(super) verdict: Option<Result<Accepted, Refusal>>,
 }
 
 impl Seen {
@@ -32,53 +34,28 @@ impl Seen {
     pub(super) fn verification(&self) -> Verification {
         match &self.verdict {
             None => Verification::NotVerified,
-            Some(Ok(())) => Verification::Valid,
-            Some(Err(error)) => verification(error),
+            Some(Ok(_)) => Verification::Valid,
+            Some(Err(refusal)) => refusal.verification(),
         }
-    }
-}
-
-/// The outcome that an error of the verification stands for.
-pub(super) fn verification(error: &Error) -> Verification {
-    match error {
-        Error::InvalidCertificate(fault) => match fault {
-            CertificateError::UnknownIssuer => Verification::UnknownIssuer,
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                Verification::WrongName
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                Verification::Expired
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Verification::NotYetValid
-            }
-            _ => Verification::Invalid,
-        },
-        _ => Verification::Invalid,
     }
 }
 
 /// Judges the certificates of one peer.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    trust: Arc<Trust>,
+    judge: Judge,
     require_valid: bool,
-    /// `None` when nobody is trusted: then every issuer is unknown.
-    inner: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
     seen: Mutex<Seen>,
 }
 
 impl Verifier {
     pub(super) fn new(
-        trust: Arc<Trust>,
+        judge: Judge,
         require_valid: bool,
-        provider: Arc<CryptoProvider>,
+        algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        let algorithms = provider.signature_verification_algorithms;
-        let roots = Arc::clone(&trust.roots);
-        let inner = WebPkiServerVerifier::builder_with_provider(roots, provider).build().ok();
-        Self { trust, require_valid, inner, algorithms, seen: Mutex::default() }
+        Self { judge, require_valid, algorithms, seen: Mutex::default() }
     }
 
     /// Takes what the last handshake presented. Taken before the next one too, so that a failure
@@ -92,21 +69,57 @@ impl Verifier {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn trust(&self) -> &Trust {
-        &self.trust
+    pub(super) fn judge(&self) -> &Judge {
+        &self.judge
     }
 
-    /// A signature made with the certificate's key. With validation off, algorithms and keys too
-    /// weak for us must not end the handshake either.
+    /// Remembers a handshake that was not signed with the certificate's key, whatever the
+    /// certificate is worth. With validation off, algorithms and keys too weak for us must not end
+    /// the handshake either.
     fn tolerate(
         &self,
         outcome: Result<HandshakeSignatureValid, Error>,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if outcome.is_err() {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(seen.verdict, Some(Ok(_))) {
+                seen.verdict = Some(Err(Refusal::KeyNotProven));
+            }
+        }
         match outcome {
             Err(_) if !self.require_valid => Ok(HandshakeSignatureValid::assertion()),
             outcome => outcome,
         }
     }
+
+    /// The signature of a TLS 1.2 handshake by a key whose certificate webpki cannot read.
+    fn raw_tls12_signature(
+        &self,
+        message: &[u8],
+        key: &SubjectPublicKeyInfoDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = RawPublicKeyEntity::try_from(key);
+        let key = key.map_err(|error| Refusal::Path(error).alert())?;
+        let of_scheme = self.algorithms.mapping.iter().filter(|(scheme, _)| *scheme == dss.scheme);
+        let mut algorithms = of_scheme.flat_map(|(_, algorithms)| algorithms.iter());
+        let fits = algorithms
+            .any(|algorithm| key.verify_signature(*algorithm, message, dss.signature()).is_ok());
+        if fits {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        Err(rustls::CertificateError::BadSignature.into())
+    }
+}
+
+/// The key of a certificate that webpki cannot read (version 1), which was accepted because it is
+/// listed; `None` where webpki can.
+fn raw_key(certificate: &CertificateDer<'_>) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    if EndEntityCert::try_from(certificate).is_ok() {
+        return None;
+    }
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(SubjectPublicKeyInfoDer::from(certificate.public_key().raw.to_vec()))
 }
 
 impl ServerCertVerifier for Verifier {
@@ -115,24 +128,17 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = match &self.inner {
-            Some(inner) => inner
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-                .map(drop),
-            None => Err(CertificateError::UnknownIssuer.into()),
-        };
         let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
-        let seen = Seen {
-            chain: chain.iter().filter_map(|der| certificate::read(der)).collect(),
-            anchor: verdict.is_ok().then(|| self.trust.anchor(&chain)).flatten(),
-            verdict: Some(verdict.clone()),
-        };
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
-        match verdict {
-            Err(error) if self.require_valid => Err(error),
+        let verdict = self.judge.judge(&chain, server_name, now);
+        let alert = verdict.as_ref().err().map(Refusal::alert);
+        let chain = chain.iter().filter_map(|der| certificate::read(der)).collect();
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
+            Seen { chain, verdict: Some(verdict) };
+        match alert {
+            Some(alert) if self.require_valid => Err(alert),
             _ => Ok(ServerCertVerified::assertion()),
         }
     }
@@ -143,7 +149,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.tolerate(verify_tls12_signature(message, cert, dss, &self.algorithms))
+        self.tolerate(match raw_key(cert) {
+            Some(key) => self.raw_tls12_signature(message, &key, dss),
+            None => verify_tls12_signature(message, cert, dss, &self.algorithms),
+        })
     }
 
     fn verify_tls13_signature(
@@ -152,7 +161,10 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.tolerate(verify_tls13_signature(message, cert, dss, &self.algorithms))
+        self.tolerate(match raw_key(cert) {
+            Some(key) => verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms),
+            None => verify_tls13_signature(message, cert, dss, &self.algorithms),
+        })
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

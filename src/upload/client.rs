@@ -68,8 +68,9 @@ pub(super) struct Client {
     password: Secret,
     /// The agent's own verifier; for an http URL it stands by unused.
     peer: tls::Peer,
-    /// Made at the first request after the trusted certificates could be read.
-    http: Option<reqwest::Client>,
+    /// Made at the first request after the trusted certificates could be read, and again when they
+    /// changed: the number is the generation of trust.
+    http: Option<(u64, reqwest::Client)>,
     request_timeout: Duration,
 }
 
@@ -137,7 +138,8 @@ impl Client {
 
     /// The HTTP client, or in words why there is none.
     fn http(&mut self) -> Result<reqwest::Client, String> {
-        if let Some(http) = &self.http {
+        let generation = self.peer.generation();
+        if let Some((_, http)) = self.http.as_ref().filter(|(made_in, _)| *made_in == generation) {
             return Ok(http.clone());
         }
         let tls = self.peer.https_config().map_err(|error| error.to_string())?;
@@ -156,7 +158,7 @@ impl Client {
             .pool_max_idle_per_host(1)
             .build()
             .map_err(|error| format!("no HTTP client can be made: {}", root_cause(&error)))?;
-        Ok(self.http.insert(http).clone())
+        Ok(self.http.insert((generation, http)).1.clone())
     }
 
     fn headers(&self) -> Result<HeaderMap, String> {

@@ -136,7 +136,12 @@ impl Progress {
                 self.ceiling = self.limit;
                 (Outcome::Kept, Wait::No)
             }
-            Verdict::Split => (Outcome::Dropped(DropReason::TooLarge), Wait::No),
+            Verdict::Split => {
+                self.refused = self.refused.saturating_add(1);
+                let barren = self.refused >= BARREN_AFTER;
+                let wait = if barren { self.back_off(None) } else { Wait::No };
+                (Outcome::Dropped(DropReason::TooLarge), wait)
+            }
             Verdict::Refused => self.learn_of_refusal(sent),
             Verdict::Retry { not_before, suspicious: true } => {
                 self.learn_of_failure(sent, touchstone, again, now, not_before)

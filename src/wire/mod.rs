@@ -22,7 +22,7 @@ pub use self::{
     error::WireError,
     header::{HEADER_BYTES, Header},
     reader::Reader,
-    stream::{MAX_MESSAGE_BYTES, Message, next_message},
+    stream::{MAX_MESSAGE_BYTES, Message, ends_like_tls, next_message},
 };
 
 /// How a command travels: the answer is the same document either way.

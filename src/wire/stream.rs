@@ -50,20 +50,23 @@ pub fn next_message(stream: &mut BytesMut) -> Option<Result<Message, WireError>>
     Some(Header::read(&mut Reader::new(&bytes)).map(|header| Message { header, bytes }))
 }
 
+/// Whether a stream that ended begins like a TLS record: the alert of a server that expected a
+/// ClientHello. Its first bytes are also a good length (0x15 0x03 …: 789 and more), so only the
+/// end of the stream tells them apart.
+pub fn ends_like_tls(stream: &[u8]) -> bool {
+    matches!(stream, [0x15 | 0x16, 3, 0..=4, length @ ..] if length.len() < 789 - 3)
+}
+
 /// The checked length of the message that `stream` begins with.
 fn claimed_length(stream: &BytesMut) -> Option<Result<usize, WireError>> {
     let first: [u8; 4] = *stream.first_chunk()?;
-    // The two strangers that are met on a wrong port, and whose first bytes are absurd lengths.
-    match first {
-        [b'H', b'T', b'T', b'P'] | [b'<', b'!', b'D', b'O'] => return Some(Err(WireError::Http)),
-        [0x15 | 0x16, 3, 0..=4, _] => return Some(Err(WireError::Tls)),
-        _ => {}
-    }
     let claimed = i32::from_le_bytes(first);
     Some(match usize::try_from(claimed) {
-        Ok(length) if length > MAX_MESSAGE_BYTES => {
-            Err(WireError::MessageTooLarge { claimed: length, limit: MAX_MESSAGE_BYTES })
-        }
+        Ok(length) if length > MAX_MESSAGE_BYTES => Err(match &first {
+            // As lengths these are absurd, so they can be taken for what they are.
+            b"HTTP" | b"<!DO" | b"<htm" => WireError::Http,
+            _ => WireError::MessageTooLarge { claimed: length, limit: MAX_MESSAGE_BYTES },
+        }),
         Ok(length) if length >= HEADER_BYTES => Ok(length),
         _ => Err(WireError::LengthBelowHeader(claimed)),
     })
@@ -103,10 +106,23 @@ mod tests {
             refused(b"HTTP/1.1 200 OK"),
             "the peer speaks HTTP, not the MongoDB wire protocol"
         );
-        assert_eq!(
-            refused(&[0x15, 3, 3, 0, 2, 2, 40]),
-            "the peer answers with TLS records where plaintext was expected"
-        );
+    }
+
+    /// A hello of 790 bytes begins with 0x16 0x03, as a TLS record does, and once was taken for one.
+    #[test]
+    fn every_length_up_to_the_limit_is_a_length_whatever_else_its_bytes_mean() {
+        let lengths = (16..200_000).chain((200_000..MAX_MESSAGE_BYTES).step_by(9_973));
+        for length in lengths.chain([MAX_MESSAGE_BYTES]) {
+            let claimed = u32::try_from(length).expect("small").to_le_bytes();
+            assert_eq!(claimed_length(&BytesMut::from(&claimed[..])), Some(Ok(length)));
+        }
+    }
+
+    #[test]
+    fn only_a_stream_that_ended_is_taken_for_the_alert_of_a_tls_server() {
+        assert!(ends_like_tls(&[0x15, 3, 3, 0, 2, 2, 40]));
+        assert!(!ends_like_tls(&[0x15, 3]));
+        assert!(!ends_like_tls(&[0x10, 3, 0, 0]));
     }
 
     #[test]

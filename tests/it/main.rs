@@ -10,6 +10,7 @@ mod metrics_golden;
 mod outages;
 mod prefer;
 mod refusals;
+mod renewal;
 mod shared;
 mod startup;
 mod tls_command;

@@ -106,7 +106,7 @@ fn a_replica_set_over_tls_is_polled_served_and_delivered() {
     no_secret_is_seen(&agent, &receiver);
 
     agent.signal("HUP").expect("a signal is sent");
-    agent.line_with(&["HUP"]).expect("the agent speaks of the signal");
+    agent.line_with(&["the configuration was read again"]).expect("the agent speaks of the signal");
     let polls = total(&agent.scrape().expect("a scrape"), "mongodb_polls_total");
     agent
         .scrape_until("polls go on after SIGHUP", |it| {

@@ -116,6 +116,8 @@ fn report(verification: Verification) -> HandshakeReport {
             certificate("CN=Example A", name, 1_850_000_000),
             root.clone(),
         ],
+        accepted: None,
+        crl_next_update: None,
         anchor: Some(root),
     }
 }

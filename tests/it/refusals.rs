@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Long enough for mongod to start with it, short enough to wait for its end.
-const SHORT_LIFE: std::time::Duration = std::time::Duration::from_secs(6);
+const SHORT_LIFE: Duration = Duration::from_secs(6);
 
 /// NAME of the host, and words that the line which says why it is down must hold.
 const EXPECTED: &[(&str, &[&str])] = &[
@@ -127,8 +127,10 @@ impl Servers {
         let elsewhere = Request { names: &["elsewhere.example"], ..Request::localhost() };
         let wrong_name = start("elsewhere.pem", &elsewhere, false);
         let strict = start("strict.pem", &Request::localhost(), true);
+        // Dates of certificates have whole seconds, and the last one is still valid.
+        let over = short.not_after + Duration::from_secs(1);
         wait::until("a certificate expires", SHORT_LIFE * 2, || {
-            (SystemTime::now() > short.not_after).then_some(())
+            (SystemTime::now() > over).then_some(())
         })
         .expect("time passes");
         Self { database, authority, wrong_name, expired, strict }

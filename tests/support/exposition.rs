@@ -48,6 +48,7 @@ fn malformed(why: &str) -> Trouble {
 }
 
 /// The samples of one answer of `/metrics`, by name and labels.
+#[derive(Clone)]
 pub(crate) struct Exposition {
     samples: BTreeMap<(String, Labels), f64>,
     families: BTreeSet<String>,

@@ -69,6 +69,7 @@ impl Watch {
             spool: Spool::new(Limits::default()),
             status: Status::new([Arc::clone(&host.name)], []),
             telemetry: Telemetry::new("test", 0),
+            trusts: Arc::default(),
             interner: Arc::new(Interner::default()),
         };
         let latest = outputs.latest.clone();

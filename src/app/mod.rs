@@ -239,6 +239,7 @@ fn announce(config: &Config) {
     if !plaintext.is_empty() {
         warn!(hosts = few(&plaintext), "these hosts are watched without TLS (ssl = false)");
     }
+    announce_preferring(config);
     if config.listen.is_none() && config.destinations.is_empty() {
         warn!(
             "nobody gets to see the samples: prometheusListenAddress is off, and no management \
@@ -259,6 +260,27 @@ fn announce(config: &Config) {
             destination = %destination.name,
             "the certificate of this destination is not required to be valid \
              (sslRequireValidMMSServerCertificates = false): anybody can pose as it"
+        );
+    }
+}
+
+fn announce_preferring(config: &Config) {
+    let preferring = names(config, |host| host.prefer.is_some());
+    if !preferring.is_empty() {
+        warn!(
+            hosts = few(&preferring),
+            "these hosts are watched without TLS until they have it for the first time \
+             (ssl = prefer)"
+        );
+    }
+    let logging_in = names(config, |host| {
+        host.prefer.is_some_and(|terms| terms.scram_without_tls) && host.login.is_some()
+    });
+    if !logging_in.is_empty() {
+        warn!(
+            hosts = few(&logging_in),
+            "until then the agent logs in to these hosts without TLS (scramWithoutTls = true): \
+             whoever listens can try passwords against what they hear"
         );
     }
 }

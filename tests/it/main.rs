@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod config_file;
+mod documents;
 mod main_job;
 mod metrics_golden;
 mod outages;

@@ -95,6 +95,26 @@ impl Authority {
         folder.write(name, self.pem())
     }
 
+    /// Writes a revocation list that is in force and names nobody of a test's.
+    pub(crate) fn write_revocation_list(&self, folder: &Folder, name: &str) -> Outcome<PathBuf> {
+        let revoked = rcgen::RevokedCertParams {
+            serial_number: 1_u64.into(),
+            revocation_time: rcgen::date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(2090, 1, 1),
+            crl_number: 1_u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: vec![revoked],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).expect("the parameters of a list are fixed");
+        folder.write(name, list.pem().expect("a list can be written"))
+    }
+
     /// Signs a certificate with a new key.
     pub(crate) fn issue(&self, request: &Request<'_>) -> Identity {
         let names: Vec<String> = request.names.iter().map(|&name| name.to_owned()).collect();

@@ -68,6 +68,8 @@ pub struct Poller {
     clock: Clock,
     history: History,
     handshake: Option<Arc<HandshakeReport>>,
+    /// So that it is said once, and not at each connect.
+    taken_for_a_member: bool,
     health: Health,
 }
 
@@ -118,6 +120,7 @@ impl Poller {
             clock: Clock::new(Instant::now(), wall_millis()),
             history: History::default(),
             handshake: None,
+            taken_for_a_member: false,
             health: Health::Unknown,
         }
     }
@@ -230,6 +233,15 @@ impl Poller {
         self.collection.reconnected(&session);
         self.tls_again.connected(&session);
         self.handshake = session.report().cloned();
+        let taken_for_a_member = self.target.is_taken_for_a_member(&session);
+        if taken_for_a_member && !self.taken_for_a_member {
+            warn!(
+                host = %self.identity.name,
+                "the client certificate has the O, OU and DC of the server's own: MongoDB takes \
+                 its holder for a member of the cluster, with all rights; give the agent another"
+            );
+        }
+        self.taken_for_a_member = taken_for_a_member;
         self.session = Some(session);
     }
 

@@ -77,6 +77,13 @@ impl Target {
         peer.judge_again(stream).map_err(refused)
     }
 
+    /// Whether the server takes the agent's client certificate for one of its own cluster's, and
+    /// with it the agent for `__system`.
+    pub fn is_taken_for_a_member(&self, session: &Session) -> bool {
+        let both = self.peer.as_ref().zip(session.tls_stream());
+        both.is_some_and(|(peer, stream)| peer.is_taken_for_a_member(stream))
+    }
+
     /// The same report after files of trust changed, for a connection that goes on: its
     /// certificates are those of its handshake, the revocation lists are today's.
     pub fn renewed(&self, report: &HandshakeReport) -> HandshakeReport {

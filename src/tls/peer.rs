@@ -202,6 +202,17 @@ impl Peer {
         self.judge(chain.iter().map(|der| der.to_vec()).collect(), UnixTime::now().as_secs())
     }
 
+    /// Whether the server of an open connection takes the agent's certificate for one of its own
+    /// cluster's.
+    pub fn is_taken_for_a_member(&self, stream: &TlsStream) -> bool {
+        let (_, connection) = stream.get_ref();
+        let server = connection.peer_certificates().and_then(|chain| chain.first());
+        let identity = self.ready().ok().and_then(|ready| ready.identity);
+        identity
+            .zip(server)
+            .is_some_and(|(identity, server)| identity.is_member_of_the_cluster_of(server))
+    }
+
     /// The generation of what is trusted: an HTTPS client that was made in an older one must be
     /// made again.
     pub fn generation(&self) -> u64 {

@@ -124,6 +124,27 @@ fn a_server_that_requires_a_client_certificate_gets_it_also_when_it_is_renewed()
     assert_eq!((up(&scraped, "one"), connections(&scraped, "one")), (Some(1.0), Some(1.0)));
 }
 
+/// With such a certificate MongoDB logs its holder in as `__system`.
+#[test]
+fn a_client_certificate_of_the_servers_own_organisation_is_warned_about() {
+    let folder = Folder::create().expect("a folder");
+    let ours = Authority::root("Our CA");
+    let file = ours.write(&folder, "ca.pem").expect("a file is written");
+    let of_cluster = Request { organisation: "cluster", ..Request::localhost() };
+    let identity = ours.issue(&of_cluster).write(&folder, "server.pem").expect("is written");
+    let server = Server::start(&mongod(NEWEST), &require_tls(&identity, &file)).expect("starts");
+    ours.issue(&of_cluster).write(&folder, "client.pem").expect("a file is written");
+    let settings = Settings::new()
+        .set("useSslForAllConnections", "true")
+        .set("sslTrustedServerCertificates", "ca.pem")
+        .set("sslClientCertificate", "client.pem")
+        .host("one", server.name());
+    let config = settings.write(&folder).expect("a file is written");
+    let agent = Agent::start(binary(), &config, &folder).expect("the agent starts");
+    agent.line_with(&["host=one", "with all rights"]).expect("the certificate is warned about");
+    until_up(&agent, "one");
+}
+
 fn server(authority: &Authority, folder: &Folder, file: &Path, more: &[&str]) -> Server {
     let mut flags = require_tls(&identity(authority, folder), file);
     flags.extend(more.iter().map(OsString::from));

@@ -20,6 +20,8 @@ pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct Request<'a> {
     /// DNS names and IP addresses; the first is the common name too.
     pub(crate) names: &'a [&'a str],
+    /// The O of the subject; empty leaves it out.
+    pub(crate) organisation: &'a str,
     pub(crate) not_before: SystemTime,
     pub(crate) not_after: SystemTime,
     pub(crate) key: Key,
@@ -47,6 +49,7 @@ impl Request<'_> {
         let now = SystemTime::now();
         Self {
             names: &["localhost", "127.0.0.1", "::1"],
+            organisation: "",
             not_before: now - DAY,
             not_after: now + 90 * DAY,
             key: Key::P256,
@@ -121,6 +124,11 @@ impl Authority {
         let common_name = names.first().cloned().unwrap_or_default();
         let mut parameters = CertificateParams::new(names).expect("the names of tests are valid");
         parameters.distinguished_name.push(DnType::CommonName, common_name);
+        if !request.organisation.is_empty() {
+            parameters
+                .distinguished_name
+                .push(DnType::OrganizationName, request.organisation.to_owned());
+        }
         set_dates(&mut parameters, request.not_before, request.not_after);
         // Members of a replica set are each other's clients with the same certificate.
         parameters.extended_key_usages =

@@ -14,6 +14,7 @@ mod trust;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -103,6 +104,7 @@ pub enum Outcome {
 /// # Errors
 /// See [`StartError`].
 pub fn run(config: Config) -> Result<Outcome, StartError> {
+    forbid_core_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -115,6 +117,13 @@ pub fn run(config: Config) -> Result<Outcome, StartError> {
     // A look-up that is stuck in the resolver must not hold up the end.
     runtime.shutdown_background();
     outcome
+}
+
+/// Passwords and keys are in memory, and a dump would put them on disk. Lowering a limit cannot
+/// fail; if it does, the service unit has the same limit.
+fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let _unit_has_it_too = setrlimit(Resource::Core, none);
 }
 
 /// An agent that is ready to run.

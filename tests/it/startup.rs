@@ -134,6 +134,19 @@ fn either_signal_stops_the_agent_in_order_and_sighup_does_not() {
     }
 }
 
+/// Its memory holds passwords and keys.
+#[test]
+fn a_running_agent_leaves_no_core_dump() {
+    let folder = Folder::create().expect("a folder");
+    let settings = Settings::new().host("plain", plain_server().name());
+    let config = settings.write(&folder).expect("a configuration is written");
+    let agent = Agent::start(binary(), &config, &folder).expect("the agent starts");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", agent.id())).expect("it runs");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.expect("Linux knows this limit").split_whitespace().collect();
+    assert_eq!(words, ["Max", "core", "file", "size", "0", "0", "bytes"]);
+}
+
 #[test]
 fn an_agent_that_listens_nowhere_still_stops_in_order() {
     let folder = Folder::create().expect("a folder");

@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{CrlError, Crls, Identity, IdentityError, Trust, TrustError};
-use crate::config::{ClientIdentity, TrustSource};
+use crate::config::{ClientIdentity, TlsPolicy, TrustSource};
 
 /// The trust of every source in use. What could not be loaded is tried again at the next call, so
 /// that a file put in place later is found without a restart; what was loaded stays until
@@ -110,6 +110,14 @@ impl Trusts {
     /// See [`Identity::load`].
     pub fn identity(&self, files: &ClientIdentity) -> Result<Arc<Identity>, IdentityError> {
         get(&self.identities, files, both_files(files), || Identity::load(files))
+    }
+
+    /// Whether everything that a policy names was read, so that asking for it reads no file.
+    pub(super) fn holds(&self, policy: &TlsPolicy) -> bool {
+        let TlsPolicy { trust, crls, identity, .. } = policy;
+        lock(&self.trust).contains_key(trust)
+            && crls.as_ref().is_none_or(|file| lock(&self.crls).contains_key(file))
+            && identity.as_ref().is_none_or(|files| lock(&self.identities).contains_key(files))
     }
 
     /// Looks at every file in use, and reads those that changed. A file that is gone or broken is

@@ -9,7 +9,7 @@ use super::{Error, HandshakeReport, KeyCache, Session, diagnose::Diagnosis, pref
 use crate::{
     config::{Address, Host, Login},
     ratchet::Ratchet,
-    tls::{Fault, NameError, Peer, Role, Trusts},
+    tls::{NameError, Peer, Role, Trusts},
 };
 
 /// Everything needed to open a session with one host, kept between sessions.
@@ -56,14 +56,6 @@ impl Target {
     pub fn with_ratchet(mut self, host: &Host, ratchet: &Arc<Ratchet>) -> Self {
         self.prefer = host.prefer.map(|terms| Fallback::new(terms, ratchet));
         self
-    }
-
-    /// Loads the trusted certificates, unless that was done.
-    ///
-    /// # Errors
-    /// See [`Fault`].
-    pub fn load_trust(&self) -> Result<(), Fault> {
-        self.peer.as_ref().map_or(Ok(()), Peer::load)
     }
 
     /// Judges the certificates of an open session again, by what is trusted now. A session without

@@ -101,14 +101,6 @@ impl Peer {
         })
     }
 
-    /// Loads the trusted certificates and revocation lists, unless that was done.
-    ///
-    /// # Errors
-    /// See [`Fault`]; an empty system store is one when the certificate must be valid.
-    pub fn load(&self) -> Result<(), Fault> {
-        self.ready().map(drop)
-    }
-
     /// Makes the handshake. The future holds no state of its own: dropping it drops the socket.
     ///
     /// # Errors
@@ -220,7 +212,7 @@ impl Peer {
     /// The same verifier for an HTTPS client.
     ///
     /// # Errors
-    /// See [`Peer::load`].
+    /// See [`Fault`]; an empty system store is one when the certificate must be valid.
     pub fn https_config(&self) -> Result<HttpsConfig, Fault> {
         let mut config = ClientConfig::clone(&*self.ready()?.config);
         config.alpn_protocols.clear();

@@ -5,10 +5,7 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 
-use super::{
-    certificate,
-    pem::{self, PemError},
-};
+use super::pem::{self, PemError};
 use crate::config::TrustSource;
 
 /// Why a trust source cannot be used.
@@ -106,12 +103,6 @@ impl Trust {
     /// Whether nobody is trusted.
     pub fn is_empty(&self) -> bool {
         self.anchors.is_empty()
-    }
-
-    /// When the first of the certificates ends, in seconds since the Unix epoch.
-    pub fn first_end(&self) -> Option<i64> {
-        let ends = self.certificates.iter().filter_map(|it| certificate::read(it));
-        ends.map(|certificate| certificate.not_after).min()
     }
 
     pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
